@@ -1,0 +1,45 @@
+/** Every bound of the server in one place: its unit is in its name, its reason beside it. */
+
+export const limits = {
+  /** A SCIM body: Entra's largest group batch and a Bulk of 1,000 operations fit with room to spare. Beyond: 413. */
+  scimBodyBytesMax: 8 * 1024 * 1024,
+  /** A body of the management API: the largest mapping document in use is a tenth of this. Beyond: 413. */
+  apiBodyBytesMax: 1024 * 1024,
+  /** A body of access evaluation: one question. Beyond: 413. */
+  accessBodyBytesMax: 64 * 1024,
+  /** Levels of nesting in a JSON body; SCIM needs five. Beyond: 400, before anything recursive sees the body. */
+  jsonDepthMax: 32,
+
+  /** A page when the client names no size, and the largest it gets however much it asks for. */
+  pageSizeDefault: 100,
+  pageSizeMax: 500,
+
+  /** Connections of one process to PostgreSQL: enough to keep a small server's cores busy; USHER_DATABASE_CONNECTIONS. */
+  databaseConnectionsDefault: 10,
+  /** Pieces of work that may wait for a connection. Beyond: 503, because whoever comes later would time out anyway. */
+  databaseWaitingMax: 1000,
+  /** Waiting for a connection. Beyond: 503. */
+  databaseConnectMs: 10_000,
+  /** Waiting for a row that somebody else changes. Beyond: 503, so that one stuck transaction cannot hold up the rest. */
+  lockWaitMs: 10_000,
+  /** One statement. Beyond: 503. */
+  statementMs: 30_000,
+  /** A transaction between two statements. Beyond, PostgreSQL ends it: its locks must not outlive a hung process. */
+  idleInTransactionMs: 60_000,
+  /** Repetitions of a transaction that PostgreSQL ended to resolve a deadlock. Beyond: 503. */
+  transactionRetriesMax: 3,
+  /** What a client is told to wait after a 503, seconds. */
+  retryAfterSeconds: 5,
+
+  /** Requests in work at once in a process; more are shed with 503 while the ones in work can still be answered in time. */
+  requestsInFlightMax: 1000,
+  /** A whole request, headers and body; an honest client on a slow line sends 8 MB in that time. */
+  requestMs: 60_000,
+  headersMs: 15_000,
+  /** An idle connection is kept longer than the 60 s of common load balancers, so that they close first, not we. */
+  keepAliveMs: 65_000,
+  /** Requests in flight at SIGTERM get this long; orchestrators kill after 30 s. */
+  shutdownMs: 10_000,
+  /** A request id taken over from the client. Longer or stranger ones are replaced by our own. */
+  requestIdLengthMax: 128,
+} as const;
