@@ -112,11 +112,10 @@ export function intersect(one: readonly Permission[], other: readonly Permission
   return [...new Set(both)];
 }
 
-/** A set with `*` spelled out as the names that Usher knows, for those who read it. */
+/** A set that holds `*` together with the names that Usher knows, for those who look for a name in it. */
 export function spellOut(permissions: readonly Permission[]): Permission[] {
   if (!permissions.includes(everyPermission)) return [...permissions];
-  const own = permissions.filter((name) => name !== everyPermission);
-  return [...new Set([...permissionCatalogue.map(({ name }) => name), ...own])];
+  return [...new Set([everyPermission, ...permissionCatalogue.map(({ name }) => name), ...permissions])];
 }
 
 function withoutLimit(permission: Permission): Permission {
