@@ -29,7 +29,7 @@ const advisoryLock = 0x7573686572;
 /** Applies what is missing and returns its names. A database that this code does not fit is refused with a sentence. */
 export async function migrate(database: OpenDatabase, folder: URL = ourMigrations): Promise<string[]> {
   const known = readMigrations(folder);
-  return await database.connections.session(async (session) => {
+  return await database.session(async (session) => {
     await session.query("begin");
     try {
       // A migration, and waiting for another process to finish one, may take longer than a request.

@@ -19,9 +19,10 @@ import type { Database, Statement, Transaction } from "./database.ts";
 import type { Engine, EngineStats, Session } from "./engine.ts";
 import type { Tables } from "./tables.ts";
 
-/** The database with what the house needs of it: migrations, pg-boss and metrics go to the connections themselves. */
+/** The database with what the house needs of it. */
 export interface OpenDatabase extends Database {
-  readonly connections: Engine;
+  /** A bare connection, for what brings its own transactions: migrations and pg-boss. Its errors are the driver's. */
+  session<T>(body: (session: Session) => Promise<T>): Promise<T>;
   stats(): EngineStats;
 }
 
@@ -66,7 +67,6 @@ export function databaseOver(engine: Engine): OpenDatabase {
 
   return {
     engine: engine.name,
-    connections: engine,
     build: new Kysely<Tables>({
       dialect: {
         createAdapter: () => new PostgresAdapter(),
@@ -90,6 +90,10 @@ export function databaseOver(engine: Engine): OpenDatabase {
       } catch (error) {
         throw error instanceof Problem ? error : unavailable("The database does not answer.", error);
       }
+    },
+    async session(body) {
+      refuseInside();
+      return await engine.session(body);
     },
     stats: () => engine.stats(),
     close: () => engine.close(),

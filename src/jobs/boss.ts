@@ -1,0 +1,131 @@
+/**
+ * Background jobs: pg-boss on the same database and through the same connections as everything else. A job is tried
+ * again when its handler throws or its process dies, so handlers must be safe to run again.
+ */
+import { CompiledQuery } from "kysely";
+import { type Db, PgBoss } from "pg-boss";
+import type { Transaction } from "../db/database.ts";
+import type { Session } from "../db/engine.ts";
+import type { EnqueueOptions, JobData, JobQueue } from "../db/job-queue.ts";
+import { afterCommit, type OpenDatabase } from "../db/transactions.ts";
+import { limits } from "../limits.ts";
+import type { Logger } from "../log.ts";
+
+export interface JobRunner extends JobQueue {
+  /** Starts working a queue; one job at a time in this process. `signal` says that the process is about to stop. */
+  work(name: string, handler: (data: JobData, signal: AbortSignal) => Promise<void>): Promise<void>;
+  /** Lets jobs in work finish, for at most `shutdownMs`; what is cut off is tried again by whoever starts next. */
+  stop(): Promise<void>;
+}
+
+export interface JobOptions {
+  /** The queues by name; every queue that is worked or enqueued to is listed. */
+  readonly queues: readonly string[];
+}
+
+const schema = "pgboss";
+
+export async function startJobs(database: OpenDatabase, log: Logger, options: JobOptions): Promise<JobRunner> {
+  const boss = new PgBoss({
+    db: connectionsOf(database),
+    backend: database.engine,
+    schema,
+    // No cron: what is due at a date is enqueued with startAfter.
+    schedule: false,
+    superviseIntervalSeconds: 30,
+    monitorIntervalSeconds: 30,
+    monitorVacuum: false,
+    reindex: database.engine === "postgres",
+  });
+  boss.on("error", (error) => log.error({ err: error }, "background jobs: a statement failed"));
+  boss.on("warning", (warning) => log.warn({ warning }, "background jobs: warning"));
+  await boss.start();
+  for (const name of options.queues) await ensureQueue(boss, name);
+  if (database.engine === "pglite") await reviveOrphans(database);
+
+  const workers = new Map<string, string>();
+  const stopping = new AbortController();
+
+  return {
+    async enqueue(tx: Transaction, name: string, data: JobData, { key, startAfter }: EnqueueOptions = {}) {
+      await boss.send(name, data, {
+        db: within(tx),
+        ...(key === undefined ? {} : { singletonKey: key }),
+        ...(startAfter === undefined ? {} : { startAfter }),
+      });
+      afterCommit(tx, () => {
+        const worker = workers.get(name);
+        if (worker !== undefined) boss.notifyWorker(worker);
+      });
+    },
+    async work(name, handler) {
+      // Only what another process enqueued, a retry or a date is found by polling.
+      const worker = await boss.work<JobData>(name, { pollingIntervalSeconds: 5, batchSize: 1 }, async ([job]) => {
+        if (!job) return;
+        await handler(job.data, AbortSignal.any([job.signal, stopping.signal])).catch((error: unknown) => {
+          log.error({ err: error, job: name, id: job.id, data: job.data }, "background job failed; it is tried again");
+          throw error;
+        });
+      });
+      workers.set(name, worker);
+    },
+    async stop() {
+      stopping.abort();
+      await boss.stop({ graceful: true, timeout: limits.shutdownMs, close: false });
+    },
+  };
+}
+
+async function ensureQueue(boss: PgBoss, name: string): Promise<void> {
+  // stately: of one key at most one job waits and one is in work, so a save during a run leads to one more run.
+  await boss.createQueue(name, {
+    policy: "stately",
+    retryLimit: 1000,
+    retryBackoff: true,
+    retryDelay: 1,
+    retryDelayMax: 60,
+    // A process that died is noticed by its silence, not by the time a long job may take.
+    heartbeatSeconds: 20,
+    expireInSeconds: 23 * 3600,
+    deleteAfterSeconds: 24 * 3600,
+  });
+  // Fills pg-boss' memory of the queue: asked for inside a transaction, it would need a second connection.
+  await boss.getQueue(name);
+}
+
+/** The process owns the data directory alone, so whatever is still in work there was cut off with the process before. */
+async function reviveOrphans(database: OpenDatabase): Promise<void> {
+  await database.session(async (session) => {
+    await session.script(`
+      update ${schema}.job j set state = 'retry', start_after = now(), heartbeat_on = null
+      where state = 'active' and not exists (
+        select from ${schema}.job o
+        where o.name = j.name and o.state = 'retry' and o.singleton_key is not distinct from j.singleton_key)`);
+  });
+}
+
+function connectionsOf(database: OpenDatabase): Db {
+  return { executeSql: (text, values) => database.session((session) => execute(session, text, values)) };
+}
+
+async function execute(session: Session, text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> {
+  try {
+    // Without values it may be a script of several statements with its own BEGIN and COMMIT.
+    const rows =
+      values.length === 0
+        ? await session.script(text, { driverTypes: true })
+        : await session.query(text, values, { driverTypes: true });
+    return { rows };
+  } catch (error) {
+    await session.query("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+function within(tx: Transaction): Db {
+  return {
+    executeSql: async (text, values = []) => ({
+      rows: await tx.run({ compile: () => CompiledQuery.raw(text, values) }),
+    }),
+  };
+}
