@@ -1,0 +1,41 @@
+/** What the SCIM door supports and how much it takes: the bounds of a request, and the ServiceProviderConfig that says so. */
+
+import { limits } from "../limits.ts";
+
+/** Bounds of this door alone; those that the whole server shares are in limits.ts. */
+export const bounds = {
+  /** A user's document; beyond it 413. */
+  userBodyBytesMax: 1024 * 1024,
+  /** The body of a search, and of a request whose body nobody reads; beyond it 413. */
+  smallBodyBytesMax: 64 * 1024,
+  /** Characters of one query parameter; the filter has bounds of its own besides. Beyond it 400. */
+  parameterLengthMax: 16_384,
+  /** Names in `attributes` or `excludedAttributes`. Beyond it 400. */
+  attributeNamesMax: 200,
+} as const;
+
+/**
+ * RFC 7643 §5. Every member is present, supported or not: authentik throws the whole document away, and with it
+ * PATCH and filters, when `bulk.maxOperations` is missing, and Okta's test asks for each by name.
+ */
+export function serviceProviderConfig(baseUrl: string): object {
+  return {
+    schemas: ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+    patch: { supported: true },
+    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    filter: { supported: true, maxResults: limits.pageSizeMax },
+    changePassword: { supported: false },
+    sort: { supported: true },
+    etag: { supported: false },
+    authenticationSchemes: [
+      {
+        type: "oauthbearertoken",
+        name: "OAuth Bearer Token",
+        description: "A token of the tenant with the scope scim, sent as Authorization: Bearer.",
+        specUri: "https://www.rfc-editor.org/rfc/rfc6750",
+        primary: true,
+      },
+    ],
+    meta: { resourceType: "ServiceProviderConfig", location: `${baseUrl}/ServiceProviderConfig` },
+  };
+}

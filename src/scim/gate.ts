@@ -1,0 +1,123 @@
+/**
+ * What a request must pass before any resource sees it: a route that exists, a method that it takes, a query and a
+ * body within bounds. Nothing behind this file reads the URL, the query string or the raw body again.
+ */
+import type { NextFunction, Request, Response } from "express";
+import { limits } from "../limits.ts";
+import { Problem } from "../problems.ts";
+import { discardBody, readJsonObject, requireJson } from "./body.ts";
+import { bounds } from "./config.ts";
+import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
+
+type Kind = "resources" | "resource" | "search" | "documents" | "document" | "absent";
+
+export interface Route {
+  readonly kind: Kind;
+  readonly methods: readonly string[];
+  /** The segment that names one resource or document, decoded. */
+  readonly id?: string;
+  readonly bodyBytesMax: number;
+}
+
+const READ = ["GET", "HEAD"];
+
+/** RFC 7644 §3.2, Table 2. Segments are compared without letter case, one trailing slash is ignored. */
+export function routeOf(path: string): Route | undefined {
+  const segments = path.split("/").slice(1);
+  if (segments.at(-1) === "") segments.pop();
+  const [first = "", second, ...rest] = segments;
+  if (rest.length > 0) return undefined;
+  switch (first.toLowerCase()) {
+    case "users":
+      return resourceRoute(second, bounds.userBodyBytesMax);
+    case "groups":
+      return resourceRoute(second, limits.scimBodyBytesMax);
+    case "schemas":
+    case "resourcetypes":
+      return documentRoute(second);
+    case "serviceproviderconfig":
+      return second === undefined ? documentRoute(second) : undefined;
+    case "me":
+      return second === undefined ? absentRoute(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) : undefined;
+    case "bulk":
+    case ".search":
+      return second === undefined ? absentRoute(["POST"]) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function resourceRoute(second: string | undefined, bodyBytesMax: number): Route {
+  if (second === undefined) return { kind: "resources", methods: [...READ, "POST"], bodyBytesMax };
+  if (second.toLowerCase() === ".search")
+    return { kind: "search", methods: ["POST"], bodyBytesMax: bounds.smallBodyBytesMax };
+  return { kind: "resource", methods: [...READ, "PUT", "PATCH", "DELETE"], id: decodeSegment(second), bodyBytesMax };
+}
+
+function documentRoute(second: string | undefined): Route {
+  const bodyBytesMax = bounds.smallBodyBytesMax;
+  if (second === undefined) return { kind: "documents", methods: READ, bodyBytesMax };
+  return { kind: "document", methods: READ, id: decodeSegment(second), bodyBytesMax };
+}
+
+/** A route of the standard that this server does not offer yet. */
+function absentRoute(methods: readonly string[]): Route {
+  return { kind: "absent", methods, bodyBytesMax: bounds.smallBodyBytesMax };
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Problem("notFound", "The path names nothing: its percent-encoding cannot be read.");
+  }
+}
+
+/** Names of schemas and resource types. Whatever else is asked for does not exist. */
+const documentName = /^[\w.:-]{1,200}$/;
+
+/** Checks the request, then leaves `req.query` as a ScimQuery and `req.body` as a JSON object or undefined. */
+export async function gate(req: Request, res: Response, next: NextFunction): Promise<void> {
+  const route = routeOf(req.path);
+  if (route === undefined) throw new Problem("notFound", "No such endpoint. The resources are /Users and /Groups.");
+  if (req.method === "OPTIONS") {
+    await discardBody(req);
+    res.set("Allow", route.methods.join(", ")).status(204).end();
+    return;
+  }
+  requireMethod(route, req.method);
+  if (route.kind === "absent")
+    throw new Problem("notImplemented", `${req.path} is not offered; see /ServiceProviderConfig.`);
+  if (route.kind === "document" && !documentName.test(route.id ?? ""))
+    throw new Problem("notFound", "No such document.");
+  pin(req, "query", queryOf(req, route));
+  if (req.method === "POST" || req.method === "PUT" || req.method === "PATCH") {
+    requireJson(req);
+    req.body = await readJsonObject(req, route.bodyBytesMax);
+  } else {
+    await discardBody(req);
+    req.body = undefined;
+  }
+  next();
+}
+
+/** Before the body is looked at: Okta posts something that is no JSON to a discovery endpoint and wants 405. */
+function requireMethod(route: Route, method: string): void {
+  if (route.methods.includes(method)) return;
+  const allow = route.methods.join(", ");
+  throw new Problem("methodNotAllowed", `This endpoint takes ${allow}.`, { headers: { Allow: allow } });
+}
+
+function queryOf(req: Request, route: Route): object {
+  const at = req.originalUrl.indexOf("?");
+  const search = at < 0 ? "" : req.originalUrl.slice(at);
+  if (route.kind !== "documents" && route.kind !== "document") return parseQuery(search);
+  // RFC 7644 §4: paging, sorting and projection are ignored here; a filter SHOULD be answered 403.
+  if (carriesFilter(search)) throw new Problem("forbidden", "This endpoint cannot be filtered.");
+  return { ...emptyQuery };
+}
+
+/** Express 5 parses the query anew on every read of `req.query`; an own property stops that. */
+function pin(req: Request, name: "query", value: object): void {
+  Object.defineProperty(req, name, { value, writable: true, configurable: true, enumerable: true });
+}
