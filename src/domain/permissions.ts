@@ -112,6 +112,18 @@ export function intersect(one: readonly Permission[], other: readonly Permission
   return [...new Set(both)];
 }
 
+/**
+ * What a person's role is worth: its reserved permissions count only as far as the grants behind the role cover them
+ * (GRD-5), so that an edit of the catalogue raises nobody before an Admin has said so.
+ */
+export function backedBy(permissions: readonly Permission[], granted: readonly Permission[]): Permission[] {
+  const unbacked = missing(granted, reservedOf({ permissions }));
+  if (unbacked.length === 0) return [...permissions];
+  return spellOut(permissions).filter(
+    (name) => !isReserved(name) || (name !== everyPermission && holds(granted, name)),
+  );
+}
+
 /** A set that holds `*` together with the names that Usher knows, for those who look for a name in it. */
 export function spellOut(permissions: readonly Permission[]): Permission[] {
   if (!permissions.includes(everyPermission)) return [...permissions];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  backedBy,
   everyPermission,
   holds,
   intersect,
@@ -82,6 +83,24 @@ describe("the lesser of two authorities", () => {
     expect(intersect([everyPermission], ["users.read", "x.y"])).toEqual(["users.read", "x.y"]);
     expect(intersect(["calls.read"], ["calls.read:own-teams"])).toEqual(["calls.read:own-teams"]);
     expect(intersect(["users.read"], [])).toEqual([]);
+  });
+});
+
+describe("GRD-5: a role without a full grant behind it", () => {
+  it("keeps what is not reserved and what the grant covers", () => {
+    expect(backedBy(["users.read", "users.manage", "roles.manage"], ["users.manage"])).toEqual([
+      "users.read",
+      "users.manage",
+    ]);
+    expect(backedBy(["users.read", "users.manage"], [])).toEqual(["users.read"]);
+    expect(backedBy(["users.read"], [])).toEqual(["users.read"]);
+  });
+
+  it("of everything is everything only when all reserved permissions are granted", () => {
+    expect(backedBy([everyPermission], reservedPermissions)).toEqual([everyPermission]);
+    const most = backedBy([everyPermission], ["users.manage"]);
+    expect(most).toContain("users.read");
+    expect(most.filter(isReserved)).toEqual(["users.manage"]);
   });
 });
 
