@@ -6,10 +6,15 @@ import { CompiledQuery } from "kysely";
 import { type Db, PgBoss } from "pg-boss";
 import type { Transaction } from "../db/database.ts";
 import type { Session } from "../db/engine.ts";
-import type { EnqueueOptions, JobData, JobQueue } from "../db/job-queue.ts";
 import { afterCommit, type OpenDatabase } from "../db/transactions.ts";
 import { limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
+import type { JobQueue } from "../provisioning/context.ts";
+
+/** A job names the tenant and nothing else: what is to be done is read when it runs, not when it was enqueued. */
+export interface JobData {
+  readonly tenantId: string;
+}
 
 export interface JobRunner extends JobQueue {
   /** Starts working a queue; one job at a time in this process. `signal` says that the process is about to stop. */
@@ -30,7 +35,6 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
     db: connectionsOf(database),
     backend: database.engine,
     schema,
-    // No cron: what is due at a date is enqueued with startAfter.
     schedule: false,
     superviseIntervalSeconds: 30,
     monitorIntervalSeconds: 30,
@@ -47,19 +51,15 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
   const stopping = new AbortController();
 
   return {
-    async enqueue(tx: Transaction, name: string, data: JobData, { key, startAfter }: EnqueueOptions = {}) {
-      await boss.send(name, data, {
-        db: within(tx),
-        ...(key === undefined ? {} : { singletonKey: key }),
-        ...(startAfter === undefined ? {} : { startAfter }),
-      });
+    async enqueue(tx: Transaction, name: string, { tenantId }: JobData) {
+      await boss.send(name, { tenantId }, { db: within(tx), singletonKey: tenantId });
       afterCommit(tx, () => {
         const worker = workers.get(name);
         if (worker !== undefined) boss.notifyWorker(worker);
       });
     },
     async work(name, handler) {
-      // Only what another process enqueued, a retry or a date is found by polling.
+      // Only what another process enqueued, or a retry, is found by polling.
       const worker = await boss.work<JobData>(name, { pollingIntervalSeconds: 5, batchSize: 1 }, async ([job]) => {
         if (!job) return;
         await handler(job.data, AbortSignal.any([job.signal, stopping.signal])).catch((error: unknown) => {
@@ -77,7 +77,7 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
 }
 
 async function ensureQueue(boss: PgBoss, name: string): Promise<void> {
-  // stately: of one key at most one job waits and one is in work, so a save during a run leads to one more run.
+  // stately: of one tenant at most one job waits and one is in work, so a save during a run leads to one more run.
   await boss.createQueue(name, {
     policy: "stately",
     retryLimit: 1000,

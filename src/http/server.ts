@@ -1,0 +1,78 @@
+/** Listening and stopping: a stop lets requests in flight finish. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Express } from "express";
+import { limits } from "../limits.ts";
+import { renderProblem } from "../problem-messages.ts";
+import { Problem } from "../problems.ts";
+import { StartRefused } from "../start-refused.ts";
+
+export interface Listening {
+  /** `http://127.0.0.1:8080`; an address that means all interfaces is written as loopback. */
+  readonly origin: string;
+  /** Takes no more connections, waits for the requests in flight, `shutdownMs` at most, and cuts the rest. */
+  stop(): Promise<void>;
+}
+
+export async function listen(app: Express, { host, port }: { host: string; port: number }): Promise<Listening> {
+  const server = createServer(
+    {
+      requestTimeout: limits.requestMs,
+      headersTimeout: limits.headersMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: 5_000,
+    },
+    app,
+  );
+  server.on("clientError", answerUnreadable);
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    throw new StartRefused(`Cannot listen on ${host}:${port} (${(error as Error).message}); see HOST and PORT.`);
+  }
+  return { origin: originOf(server.address() as AddressInfo), stop: () => stop(server) };
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  const deadline = Date.now() + limits.shutdownMs;
+  while (Date.now() < deadline) {
+    // Connections that were kept alive end as soon as their request does.
+    server.closeIdleConnections();
+    if (await Promise.race([closed.then(() => true), sleep(50, false)])) return;
+  }
+  server.closeAllConnections();
+  await closed;
+}
+
+function originOf({ address, family, port }: AddressInfo): string {
+  if (address === "0.0.0.0" || address === "::") return `http://127.0.0.1:${port}`;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+const unreadable: Readonly<Record<string, { status: number; problem: Problem }>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, problem: new Problem("tooMany", "The request's headers are too large.") },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    problem: new Problem("invalidSyntax", "The request took too long to arrive."),
+  },
+};
+
+/** Bytes that are no HTTP request never reach the app; the sender still gets to know. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, problem } = unreadable[error.code ?? ""] ?? {
+    status: 400,
+    problem: new Problem("invalidSyntax", "This is not an HTTP request."),
+  };
+  const body = JSON.stringify({ ...renderProblem(problem, "").body, status, requestId: undefined });
+  const headers = `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status} \r\n${headers}\r\n\r\n${body}`);
+}
