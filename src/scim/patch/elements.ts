@@ -1,0 +1,90 @@
+/** Elements of a multi-valued attribute: which are the same, which a filter stands for, which of them is primary. */
+import { Problem } from "../../problems.ts";
+import type { Attribute } from "../../vocabulary/attributes.ts";
+import type { Comparison, Filter } from "../../vocabulary/filter/index.ts";
+import { type Json, type JsonObject, member } from "../../vocabulary/json.ts";
+import { normaliseName } from "../../vocabulary/names.ts";
+import { isPrimary } from "../../vocabulary/values.ts";
+
+export type Element = JsonObject;
+
+/** RFC 7644 §3.5.2.1: adding what is there already changes nothing, so an element of the same value is completed instead. */
+export function mergeElements(attribute: Attribute, present: readonly Element[], added: readonly Element[]): Element[] {
+  const result = [...present];
+  let primaryAt = -1;
+  for (const element of added) {
+    const found = result.findIndex((one) => isSame(attribute, one, element));
+    const at = found < 0 ? result.length : found;
+    result[at] = found < 0 ? element : { ...(result[found] as Element), ...element };
+    if (isPrimary(element)) primaryAt = at;
+  }
+  return demoteOthers(result, primaryAt);
+}
+
+/** Those of `present` that are none of `removed`. */
+export function withoutElements(
+  attribute: Attribute,
+  present: readonly Element[],
+  removed: readonly Element[],
+): Element[] {
+  return present.filter((one) => !removed.some((other) => isSame(attribute, one, other) || isPart(other, one)));
+}
+
+/** RFC 7643 §2.4: "The primary attribute value "true" MUST appear no more than once": a new primary demotes the old. */
+export function demoteOthers(elements: readonly Element[], primaryAt: number): Element[] {
+  if (primaryAt < 0) return [...elements];
+  return elements.map((one, i) => (i !== primaryAt && isPrimary(one) ? { ...one, primary: false } : one));
+}
+
+/** Same `value`, and not of different types: a client that removes an address does not repeat how we display it. */
+function isSame(attribute: Attribute, one: Element, other: Element): boolean {
+  const value = attribute.subAttributes.get("value");
+  if (!value || one["value"] === undefined || other["value"] === undefined) return areEqual(one, other);
+  if (!isSameText(value, one["value"], other["value"])) return false;
+  const types = [one["type"], other["type"]];
+  return types.includes(undefined) || isSameText(undefined, types[0], types[1]);
+}
+
+/** Whether every sub-attribute of `part`, at least one, stands in `whole` as well. */
+function isPart(part: Element, whole: Element): boolean {
+  const names = Object.keys(part);
+  if (part["value"] !== undefined || names.length === 0) return false;
+  return names.every((name) => isSameText(undefined, part[name], member(whole, name)));
+}
+
+function areEqual(one: Element, other: Element): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === member(other, name));
+}
+
+/** Equal, or equal text without letter case where the attribute is not case-exact. */
+export function isSameText(attribute: Attribute | undefined, one: unknown, other: unknown): boolean {
+  if (typeof one !== "string" || typeof other !== "string" || attribute?.caseExact) return one === other;
+  return normaliseName(one) === normaliseName(other);
+}
+
+/**
+ * The element that a filter describes, for an add or replace that finds none (WIRE §14: Entra counts on it). Only equalities
+ * say what an element holds; for any other filter the target does not exist and cannot be made. Raises `noTarget`.
+ */
+export function elementFrom(filter: Filter): Element {
+  const terms = "and" in filter ? filter.and : [filter];
+  const element: Record<string, Json> = {};
+  for (const term of terms) {
+    const comparison: Comparison | undefined = "compare" in term ? term.compare : undefined;
+    if (comparison?.op !== "eq" || comparison.path.sub === undefined) {
+      throw new Problem(
+        "noTarget",
+        "No element matches the filter of the path, and it does not say what a new one would hold.",
+      );
+    }
+    if (comparison.value !== null) element[comparison.path.sub] = comparison.value;
+  }
+  return element;
+}
+
+/** Whether an element says nothing any more: its kind and rank are left, but not the thing itself. */
+export function isHollow(attribute: Attribute, element: Element): boolean {
+  const marks = attribute.subAttributes.has("value") ? ["type", "primary", "display", "$ref"] : ["type", "primary"];
+  return Object.keys(element).every((name) => marks.includes(name));
+}

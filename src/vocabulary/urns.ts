@@ -1,0 +1,23 @@
+/** The URNs of RFC 7643 and 7644 and Usher's own, each under one name. */
+
+export const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
+export const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
+export const ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+export const USHER_USER = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
+export const USHER_GROUP = "urn:ietf:params:scim:schemas:extension:usher:2.0:Group";
+export const USHER_ERROR = "urn:ietf:params:scim:schemas:extension:usher:2.0:Error";
+export const PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/**
+ * Other spellings of a schema that clients use, in lower case: the drafts before RFC 7643, and the enterprise URN without
+ * its colon. See onelogin-user-put-draft-schemas and
+ * entra-create-nulls in test/fixtures/clients.
+ */
+export const otherSpellings: ReadonlyMap<string, string> = new Map([
+  ["urn:scim:schemas:core:2.0:user", USER],
+  ["urn:scim:schemas:core:2.0:group", GROUP],
+  ["urn:scim:schemas:extension:enterprise:2.0:user", ENTERPRISE_USER],
+  ["urn:scim:schemas:extension:enterprise:2.0", ENTERPRISE_USER],
+  ["urn:scim:schemas:extension:enterprise:1.0", ENTERPRISE_USER],
+  ["urn:ietf:params:scim:schemas:extension:enterprise:2.0user", ENTERPRISE_USER],
+]);
