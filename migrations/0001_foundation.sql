@@ -11,7 +11,6 @@ create table tenants (
   -- Moves with every edit of mapping, catalogue, pools' terms, settings and defaults. Writes that rest on those facts
   -- repeat it as a predicate with a share lock.
   rules_version bigint not null default 1,
-  without_admin boolean not null default true,
   created_at timestamptz not null
 );
 
@@ -84,6 +83,7 @@ create table users (
   role text not null,
   role_source text not null,
   administrative boolean not null default false,
+  -- The tier that is due now; null also while the status allows no seat (LIC-8).
   tier text,
   tier_source text,
   decided_version bigint not null,
@@ -146,6 +146,8 @@ create table group_bindings (
   tenant_id uuid not null,
   group_id uuid not null,
   entry_key text not null,
+  -- The team that the entry feeds, so that team membership is a join.
+  team_id uuid,
   primary key (tenant_id, group_id, entry_key),
   foreign key (tenant_id, group_id) references groups (tenant_id, id) on delete cascade
 );
@@ -163,6 +165,8 @@ create table teams (
   primary key (tenant_id, id),
   foreign key (tenant_id, group_id) references groups (tenant_id, id) on delete cascade
 );
+alter table group_bindings add foreign key (tenant_id, team_id) references teams (tenant_id, id) on delete cascade;
+create index group_bindings_team on group_bindings (tenant_id, team_id) where team_id is not null;
 create unique index teams_name on teams (tenant_id, kind, name_norm) where group_id is null;
 create unique index teams_group on teams (tenant_id, group_id) where group_id is not null;
 
@@ -253,10 +257,11 @@ create table promotions (
   sources text[] not null,
   -- The sign-in identity at the time of the request: a change of it voids the request (GRD-6).
   identity jsonb not null,
-  -- For kind identity: what was asked for.
+  -- The words that were refused: an approval makes them the client's words (GRD-6).
   wish jsonb,
   state text not null check (state in ('open', 'approved', 'declined', 'used', 'void')),
   attempts integer not null default 1,
+  -- Every actor who asked, so that none of them approves it.
   requested_by jsonb not null,
   requested_at timestamptz not null,
   last_at timestamptz not null,

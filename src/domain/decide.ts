@@ -1,0 +1,223 @@
+/** One user's decision: from everything stored and one change, to status, role, tier and what the guard says of it. */
+import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from "./access.ts";
+import { type Draft, restoreWords } from "./draft.ts";
+import { identityOf, sameIdentity } from "./identity.ts";
+import { decideStatus, mayHoldSeat } from "./lifecycle.ts";
+import type { Grant, Permission, Role, Status, UserDoc, UserState } from "./model.ts";
+import { isAdministrative, missing, reservedOf } from "./permissions.ts";
+import { isFullAdmin, judgeRole, type Withheld } from "./promotion.ts";
+import { checkWords, type Refusal } from "./refusals.ts";
+
+/** The circumstances of a change. */
+export interface Circumstances {
+  readonly rules: TenantRules;
+  readonly now: Date;
+  /**
+   * Whether the request speaks of this user's own record, so that it can be refused. Otherwise the change reaches the
+   * user through a group, a rule, a catalogue edit or a job, and whatever may not be is withheld.
+   */
+  readonly direct: boolean;
+  /** The actor's permissions towards this user: none for those whom the actor does not name (GRD-5). */
+  readonly authority: readonly Permission[];
+  readonly approved: readonly { role: string; source: string }[];
+  readonly asserted: ReadonlySet<string>;
+  /** Whether another active Admin exists; undefined: not asked yet, because it takes a lock (GRD-7). */
+  readonly otherAdmin: boolean | undefined;
+}
+
+export interface Decision {
+  readonly kind: "decided";
+  readonly draft: Draft;
+  readonly status: Status;
+  readonly role: Role;
+  readonly roleSource: string;
+  /** Whether the role in effect is administrative. */
+  readonly administrative: boolean;
+  readonly tier: string | null;
+  readonly tierSource: string;
+  /** Grants that no source asks for any more, or that ended with deactivation. */
+  readonly endedGrants: readonly Grant[];
+  readonly newGrant: Grant | null;
+  /** Promotion requests to record. */
+  readonly withheld: readonly Withheld[];
+  /** USR-9: parts of a deactivating request that were refused and left out. */
+  readonly dropped: readonly Refusal[];
+  /** GRD-7: the role was kept because nobody else is Admin. */
+  readonly kept: boolean;
+}
+
+export type Outcome = Decision | Refused | { readonly kind: "askAdmins" };
+
+export interface Refused {
+  readonly kind: "refused";
+  readonly refusal: Refusal;
+}
+
+/** Decides one user. Never mutates; the same facts give the same answer. `askAdmins`: call again knowing `otherAdmin`. */
+export function decideUser(before: UserState | null, draft: Draft, circumstances: Circumstances): Outcome {
+  const leaves = before !== null && before.doc.active && !draft.doc.active;
+  const dropped: Refusal[] = [];
+  let current = draft;
+  for (;;) {
+    const outcome = decideOnce(before, current, circumstances);
+    if (outcome.kind !== "refused") return outcome.kind === "decided" ? { ...outcome, dropped } : outcome;
+    if (!leaves || before === null) return outcome;
+    // USR-9: leavers must be out; what a rule refuses is left out of the request, one refusal after the other.
+    const rest = outcome.refusal.without(current, before);
+    if (dropped.length > 10) return outcome;
+    dropped.push(outcome.refusal);
+    current = rest;
+  }
+}
+
+function decideOnce(before: UserState | null, draft: Draft, circumstances: Circumstances): Outcome {
+  const { rules, now, authority } = circumstances;
+  if (circumstances.direct) {
+    const refusal = checkWords(before, draft, rules);
+    if (refusal !== null) return { kind: "refused", refusal };
+  }
+  const status = decideStatus(draft, now);
+  const wasIn = before !== null && before.status !== "inactive";
+  const earlier = before === null ? [] : roleCandidates(before, rules);
+  const candidates = roleCandidates(draft, rules);
+  const heldRole = wasIn && before.administrative ? (rules.role.get(before.role) ?? null) : null;
+
+  if (circumstances.direct && before !== null) {
+    const refusal = protectIdentity(before, draft, earlier, heldRole, authority);
+    if (refusal !== null) return { kind: "refused", refusal };
+  }
+
+  const verdict = judgeRole({
+    candidates,
+    earlier,
+    reactivated: before !== null && !wasIn && status !== "inactive",
+    recorded: before?.decidedVersion === rules.version,
+    grants: before?.grants ?? [],
+    heldReserved: heldRole === null ? [] : grantedTo(before as UserState),
+    authority,
+    approved: circumstances.approved,
+    asserted: circumstances.asserted,
+  });
+  const named = verdict.withheld.find((one) => one.named);
+  if (named !== undefined && circumstances.direct && rules.settings.onUnauthorizedPromotion === "refuse") {
+    return { kind: "refused", refusal: refusePromotion(draft, named.candidate) };
+  }
+
+  let { winner, newGrant } = verdict;
+  let kept = false;
+  // GRD-7: the last active Admin cannot be demoted; leaving is another matter.
+  if (heldRole !== null && before?.status === "active" && status === "active" && isFullAdmin(heldRole) && !isFullAdmin(winner.value)) {
+    if (circumstances.otherAdmin === undefined) return { kind: "askAdmins" };
+    if (!circumstances.otherAdmin) {
+      if (circumstances.direct) return { kind: "refused", refusal: refuseLastAdmin(draft, heldRole, winner.value) };
+      kept = true;
+      winner = { value: heldRole, kind: "kept", source: "kept", because: "Nobody else is Admin of this tenant." };
+      newGrant = { role: heldRole.key, source: "kept", permissions: reservedOf(heldRole) };
+    }
+  }
+
+  const tier = tierCandidates(draft, rules)[0] as Candidate<{ key: string } | null>;
+  const due = mayHoldSeat(status, rules.settings.pendingHoldsSeat) ? (tier.value?.key ?? null) : null;
+  return {
+    kind: "decided",
+    draft,
+    status,
+    role: winner.value,
+    roleSource: winner.source,
+    administrative: isAdministrative(winner.value),
+    tier: due,
+    tierSource: tier.source,
+    endedGrants: endedGrants(before, draft, candidates, winner),
+    newGrant,
+    withheld: verdict.withheld.filter((one) => !one.known),
+    dropped: [],
+    kept,
+  };
+}
+
+/** The reserved permissions that grants back in effect: what a role gained by an edit since does not count. */
+function grantedTo(user: UserState): Permission[] {
+  return user.grants
+    .filter((grant) => grant.role === user.role && grant.source === user.roleSource)
+    .flatMap((grant) => grant.permissions);
+}
+
+/** GRD-6: a grant lasts while its source asks, and ends with deactivation (not with a start date still ahead). */
+function endedGrants(
+  before: UserState | null,
+  draft: Draft,
+  candidates: readonly Candidate<Role>[],
+  winner: Candidate<Role>,
+): Grant[] {
+  if (before === null) return [];
+  const out = !draft.doc.active || draft.suspended;
+  return before.grants.filter((grant) => {
+    if (out) return true;
+    if (grant.source === winner.source && grant.role === winner.value.key) return false;
+    return !candidates.some((one) => one.source === grant.source && one.value.key === grant.role);
+  });
+}
+
+/** GRD-8: who may sign in as an administrator is not for others to change. */
+function protectIdentity(
+  before: UserState,
+  draft: Draft,
+  earlier: readonly Candidate<Role>[],
+  heldRole: Role | null,
+  authority: readonly Permission[],
+): Refusal | null {
+  if (sameIdentity(identityOf(before.doc), identityOf(draft.doc))) return null;
+  const role = heldRole !== null ? heldRole : wouldBe(before, earlier);
+  if (role === null || !isAdministrative(role)) return null;
+  if (missing(authority, reservedOf(role)).length === 0) return null;
+  return {
+    code: "identityProtected",
+    rule: "GRD-8",
+    detail:
+      `${before.doc.userName} is an administrator ("${role.name}"): userName, e-mails, externalId and password change only ` +
+      "with an Admin's authority. The change was recorded; an Admin can approve it under promotions.",
+    facts: { role: role.key, attribute: "userName, emails, externalId" },
+    wish: { kind: "identity", role: role.key, sources: ["identity"], identity: identityOf(draft.doc) },
+    without: (current, stored) => ({
+      ...current,
+      doc: restoreWords(current.doc, stored.doc, [], ["userName", "emails", "externalId"]),
+    }),
+  };
+}
+
+/** The administrative role that an inactive user's sources ask for, should an Admin bring them back. */
+function wouldBe(before: UserState, earlier: readonly Candidate<Role>[]): Role | null {
+  if (before.status !== "inactive") return null;
+  return earlier.find((one) => isAdministrative(one.value))?.value ?? null;
+}
+
+function refusePromotion(draft: Draft, candidate: Candidate<Role>): Refusal {
+  const { userName } = draft.doc;
+  return {
+    code: "promotionRefused",
+    rule: "GRD-4",
+    detail:
+      `${userName} was not given the role "${candidate.value.name}": it is administrative, and this credential may not grant it. ` +
+      "Nothing of the request was applied. An Admin can approve the recorded promotion request, or grant the role.",
+    facts: { role: candidate.value.key },
+    wish: { kind: "role", role: candidate.value.key, sources: [candidate.source], identity: identityOf(draft.doc) },
+    without: (current, stored) => withoutRole(current, stored),
+  };
+}
+
+function refuseLastAdmin(draft: Draft, held: Role, next: Role): Refusal {
+  return {
+    code: "lastAdmin",
+    rule: "GRD-7",
+    detail:
+      `${draft.doc.userName} is the last active Admin of this tenant and cannot go from "${held.name}" to "${next.name}". ` +
+      "Make somebody else Admin first.",
+    facts: { role: held.key },
+    wish: null,
+    without: (current, stored) => withoutRole(current, stored),
+  };
+}
+
+function withoutRole(current: Draft, stored: UserState): Draft {
+  return { ...current, rolePin: stored.rolePin, doc: restoreWords(current.doc, stored.doc, ["role"], ["roles"]) };
+}

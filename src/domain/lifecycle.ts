@@ -1,0 +1,38 @@
+/** USR: whether a person is in, invited or out, from the client's word, the Admin's stop and the dates. */
+import type { Status, UserDoc } from "./model.ts";
+import { usherExtension } from "./words.ts";
+
+export interface LifecycleFacts {
+  readonly doc: UserDoc;
+  readonly suspended: boolean;
+  readonly accepted: boolean;
+  readonly invitationExpiresAt: string | null;
+}
+
+/** The time in which a user is active (USR-7); null: no bound. ISO 8601. */
+export function activeTime(doc: UserDoc): { startsAt: string | null; endsAt: string | null } {
+  const { startDate, endDate } = usherExtension(doc);
+  return {
+    startsAt: typeof startDate === "string" ? startDate : null,
+    endsAt: typeof endDate === "string" ? endDate : null,
+  };
+}
+
+/** Whether a moment lies within the user's dates: from the start on, and before the end. */
+export function withinDates(doc: UserDoc, now: Date): boolean {
+  const { startsAt, endsAt } = activeTime(doc);
+  return !(startsAt !== null && now.getTime() < Date.parse(startsAt)) && !(endsAt !== null && now.getTime() >= Date.parse(endsAt));
+}
+
+/** USR-1: the decided status. What the client says is one condition among four. */
+export function decideStatus(user: LifecycleFacts, now: Date): Status {
+  if (!user.doc.active || user.suspended || !withinDates(user.doc, now)) return "inactive";
+  if (user.accepted) return "active";
+  const expired = user.invitationExpiresAt !== null && now.getTime() >= Date.parse(user.invitationExpiresAt);
+  return expired ? "inactive" : "pending";
+}
+
+/** LIC-8: inactive users hold no seat; pending ones do, unless the tenant says otherwise. */
+export function mayHoldSeat(status: Status, pendingHoldsSeat: boolean): boolean {
+  return status === "active" || (status === "pending" && pendingHoldsSeat);
+}

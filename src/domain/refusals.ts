@@ -1,0 +1,119 @@
+/** What the rules refuse of a client's words (ROL-3, LIC-10, USR-4, USR-5), as values that say what to change. */
+import type { ProblemCode, ProblemFacts } from "../problems.ts";
+import type { TenantRules } from "./access.ts";
+import { type Draft, restoreWords } from "./draft.ts";
+import { emailsOf, primaryEmail, type SignInIdentity } from "./identity.ts";
+import type { Json, JsonObject, UserDoc, UserState } from "./model.ts";
+import { usherExtension, wishedRole, wishedTier } from "./words.ts";
+import { normaliseName } from "../vocabulary/names.ts";
+
+/** What somebody wanted and could not have, for the Admin to decide on. */
+export interface PromotionWish {
+  readonly kind: "role" | "identity";
+  readonly role: string;
+  readonly sources: readonly string[];
+  readonly identity: SignInIdentity;
+}
+
+export interface Refusal {
+  readonly code: ProblemCode;
+  readonly rule: string;
+  readonly detail: string;
+  readonly facts: ProblemFacts;
+  readonly wish: PromotionWish | null;
+  /** USR-9: the draft without what was refused. */
+  readonly without: (draft: Draft, stored: UserState) => Draft;
+}
+
+/** The first of the words that a rule refuses; judged only where the value changes, so that an echo never fails. */
+export function checkWords(before: UserState | null, draft: Draft, rules: TenantRules): Refusal | null {
+  const doc = draft.doc;
+  const stored = before?.doc ?? null;
+  return (
+    checkRole(doc, stored, rules) ??
+    checkTier(doc, stored, rules) ??
+    checkEmail(doc, stored, rules) ??
+    checkDomain(doc, stored, rules)
+  );
+}
+
+function checkRole(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): Refusal | null {
+  const known = rules.roles.map((role) => role.key).join(", ");
+  const wish = wishedRole(doc, rules.roles, rules.mapping.defaults.role);
+  if (wish.unknown !== null && wish.unknown !== text(stored, "role")) {
+    return refuse("unknownRole", "ROL-3", `There is no role "${wish.unknown}". Known roles: ${known}.`, "role", ["role"], []);
+  }
+  if (rules.settings.unknownRoles === "refuse") {
+    const old = stored === null ? [] : wishedRole(stored, rules.roles, rules.mapping.defaults.role).unknownEntries;
+    const fresh = wish.unknownEntries.find((entry) => !old.includes(entry));
+    if (fresh !== undefined) {
+      return refuse("unknownRole", "ROL-3", `roles names "${fresh}", which is no role. Known roles: ${known}.`, "roles", [], ["roles"]);
+    }
+  }
+  return null;
+}
+
+function checkTier(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): Refusal | null {
+  const { unknown } = wishedTier(doc, rules.tiers);
+  if (unknown === null || unknown === text(stored, "licenseTier")) return null;
+  const known = rules.tiers.map((tier) => tier.key).join(", ");
+  const detail = `There is no license tier "${unknown}". Known tiers: ${known}.`;
+  return refuse("unknownTier", "LIC-10", detail, "licenseTier", ["licenseTier"], []);
+}
+
+/** USR-4: the e-mail stays; a person with another one is another account. */
+function checkEmail(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): Refusal | null {
+  if (stored === null || !rules.settings.emailImmutable) return null;
+  const [was, is] = [primaryEmail(stored), primaryEmail(doc)];
+  if (was === null || normaliseName(was) === normaliseName(is ?? "")) return null;
+  const detail = `The e-mail address of a user cannot be changed here (${was}). Deactivate this user and create another.`;
+  return refuse("mutability", "USR-4", detail, "emails", [], ["emails"]);
+}
+
+/** USR-5: users need a verified domain. Judged on creation and where an address changes. */
+function checkDomain(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): Refusal | null {
+  const { requireDomain, restrictDomains } = rules.settings;
+  const domains = rules.verifiedDomains;
+  if (stored === null && requireDomain && domains.length === 0) {
+    const detail =
+      "No user can be added before a domain is verified for this tenant. Ask the vendor to verify your mail domain, then retry.";
+    return refuse("domainRequired", "USR-5", detail, "emails", [], []);
+  }
+  if (!restrictDomains) return null;
+  const old = new Set(stored === null ? [] : addressesOf(stored).map(normaliseName));
+  const outside = addressesOf(doc).find((address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)));
+  if (outside === undefined) return null;
+  const detail = `"${outside}" lies outside the verified domains of this tenant (${domains.join(", ") || "none"}).`;
+  return refuse("domainRequired", "USR-5", detail, "emails", [], ["emails", "userName"]);
+}
+
+/** Every address of the user: the e-mails, and a userName that is one. */
+function addressesOf(doc: UserDoc): string[] {
+  return doc.userName.includes("@") ? [doc.userName, ...emailsOf(doc)] : emailsOf(doc);
+}
+
+function domainOf(address: string): string {
+  return normaliseName(address.slice(address.lastIndexOf("@") + 1));
+}
+
+function refuse(
+  code: ProblemCode,
+  rule: string,
+  detail: string,
+  attribute: string,
+  extension: readonly string[],
+  core: readonly string[],
+): Refusal {
+  return {
+    code,
+    rule,
+    detail,
+    facts: { attribute },
+    wish: null,
+    without: (draft, stored) => ({ ...draft, doc: restoreWords(draft.doc, stored.doc, extension, core) }),
+  };
+}
+
+function text(doc: UserDoc | null, attribute: string): Json | undefined {
+  return doc === null ? undefined : (usherExtension(doc) as JsonObject)[attribute];
+}

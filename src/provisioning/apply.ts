@@ -1,0 +1,211 @@
+/** Writes decisions, one transaction at a time: the row with its event and seat, then grants, requests and teams. */
+import { ruleTeams, rulesGiveTeams, type TenantRules } from "../domain/access.ts";
+import { type Circumstances, type Decision, decideUser } from "../domain/decide.ts";
+import type { Draft } from "../domain/draft.ts";
+import type { JsonObject, Permission, UserState } from "../domain/model.ts";
+import { isFullAdmin, type Withheld } from "../domain/promotion.ts";
+import type { Refusal } from "../domain/refusals.ts";
+import { otherAdminExists } from "../db/admins.ts";
+import type { Executor, Statement, Transaction } from "../db/database.ts";
+import { type EventRecord, recordEvents } from "../db/events.ts";
+import { addGrantRow, endGrantRows, recordWish } from "../db/promotions.ts";
+import { type Cause, type License, updateUser } from "../db/users.ts";
+import { actorOf, type Deps, type RequestContext } from "./context.ts";
+import { describeChange, toWishRecord } from "./outcome.ts";
+import { identityOf } from "../domain/identity.ts";
+
+/** One change being worked on inside a transaction. */
+export interface Work {
+  readonly deps: Deps;
+  readonly ctx: RequestContext;
+  readonly tx: Transaction;
+  readonly rules: TenantRules;
+  readonly now: Date;
+}
+
+export function causeOf(ctx: RequestContext, now: Date): Cause {
+  return { actor: actorOf(ctx), requestId: ctx.requestId, at: now.toISOString() };
+}
+
+/** Decides with whatever the guard asks for; the caller holds the lock on Admins where the user is one. */
+export async function decideInTransaction(
+  work: Work,
+  before: UserState | null,
+  draft: Draft,
+  circumstances: Omit<Circumstances, "rules" | "now" | "otherAdmin">,
+): Promise<Decision | { kind: "refused"; refusal: Refusal }> {
+  const { tx, rules, now } = work;
+  const asked = { ...circumstances, rules, now };
+  const outcome = decideUser(before, draft, { ...asked, otherAdmin: undefined });
+  if (outcome.kind !== "askAdmins") return outcome;
+  const otherAdmin = await otherAdminExists(tx, rules, before === null ? [] : [before.id], now);
+  const again = decideUser(before, draft, { ...asked, otherAdmin });
+  if (again.kind === "askAdmins") throw new Error("The decision asked twice whether another Admin exists.");
+  return again;
+}
+
+export interface ApplyOptions {
+  readonly action: string;
+  readonly rule?: string;
+  /** Whether a full pool may refuse (LIC-3). */
+  readonly mayRefuse: boolean;
+  /** Where the seat is left for a later step that takes them in order (LIC-12). */
+  readonly deferSeat?: boolean;
+  /** By whom a new grant was authorized, when not by the actor. */
+  readonly authorizedBy?: JsonObject;
+}
+
+/** Whether the seat has to be looked at: the tier due moved, or it was never settled. */
+export function needsSeat(before: UserState, decision: Decision): boolean {
+  if (decision.tier !== before.tier) return true;
+  const held = before.seat?.tier ?? null;
+  const queued = before.waiting?.tier ?? null;
+  return decision.tier === null ? held !== null || queued !== null : held !== decision.tier && queued !== decision.tier;
+}
+
+/** Applies a decision about an existing user whose row is locked. The license is null where no seat was looked at. */
+export async function applyToUser(
+  work: Work,
+  before: UserState,
+  decision: Decision,
+  options: ApplyOptions,
+): Promise<License | null> {
+  const { tx, rules, ctx, now } = work;
+  const described = describeChange(before, decision);
+  const written = await updateUser(tx, {
+    tenantId: rules.tenantId,
+    id: before.id,
+    rulesVersion: rules.version,
+    decision,
+    cause: causeOf(ctx, now),
+    mayRefuse: options.mayRefuse,
+    before: described.before,
+    after: described.after,
+    revision: before.revision,
+    settle: options.deferSeat !== true && needsSeat(before, decision),
+    action: options.action,
+    rule: options.rule ?? (decision.kept ? "GRD-7" : null),
+  });
+  if (written === undefined) throw new Error("A locked user's row moved.");
+  await applyConsequences(work, before, before.id, decision, options);
+  return written.license;
+}
+
+/** What follows a user's row: grants, promotion requests, teams of rules, the note that nobody is Admin any more. */
+export async function applyConsequences(
+  work: Work,
+  before: UserState | null,
+  userId: string,
+  decision: Decision,
+  options: Pick<ApplyOptions, "authorizedBy">,
+): Promise<void> {
+  const { tx, rules, ctx, now } = work;
+  const tenantId = rules.tenantId;
+  await endGrantRows(tx, tenantId, userId, decision.endedGrants);
+  if (decision.newGrant !== null) {
+    const by = options.authorizedBy ?? { ...actorOf(ctx) };
+    await addGrantRow(tx, tenantId, userId, decision.newGrant, by, now.toISOString());
+  }
+  await recordWithheld(work, before, userId, decision);
+  if (rulesGiveTeams(rules) || (before !== null && before.decidedVersion !== rules.version)) {
+    await syncRuleTeams(tx, tenantId, userId, ruleTeams(decision.draft.doc, rules));
+  }
+  if (before?.administrative && before.status === "active" && decision.status !== "active") {
+    await noteLeavingAdmin(work, before.id);
+  }
+}
+
+/** GRD-4: what was withheld becomes a request; what was dropped of a leaver's request (USR-9) is told and, too, requested. */
+async function recordWithheld(work: Work, before: UserState | null, userId: string, decision: Decision): Promise<void> {
+  const { deps, ctx, tx, now } = work;
+  const { draft } = decision;
+  const wishes = [
+    ...decision.withheld.map((one) => ({ wish: wishOf(one, draft), rule: "GRD-4" })),
+    ...decision.dropped.flatMap((refusal) => (refusal.wish === null ? [] : [{ wish: refusal.wish, rule: refusal.rule }])),
+  ];
+  const events: EventRecord[] = [];
+  for (const { wish, rule } of wishes) {
+    const at = now.toISOString();
+    const record = { ...toWishRecord(deps, ctx, before, draft, wish, at), userId };
+    const { id, attempts } = await recordWish(tx, record);
+    const after = { promotion: id, kind: wish.kind, role: wish.role, sources: [...wish.sources], attempts };
+    events.push(eventOf(work, "promotion.requested", "User", userId, after, rule));
+  }
+  for (const refusal of decision.dropped) {
+    const after = { code: refusal.code, detail: refusal.detail };
+    events.push(eventOf(work, "user.part-refused", "User", userId, after, "USR-9"));
+  }
+  await recordEvents(tx, events);
+}
+
+export function wishOf({ candidate }: Withheld, draft: Draft) {
+  return {
+    kind: "role" as const,
+    role: candidate.value.key,
+    sources: [candidate.source],
+    identity: identityOf(draft.doc),
+  };
+}
+
+/** GRD-7: leaving always works, but a tenant without an Admin must not go unnoticed. */
+export async function noteLeavingAdmin(work: Work, userId: string): Promise<void> {
+  const { deps, tx, rules, now } = work;
+  if (!rules.roles.some(isFullAdmin) || (await otherAdminExists(tx, rules, [userId], now))) return;
+  const after = { lastAdmin: userId };
+  await recordEvents(tx, [eventOf(work, "tenant.without-admin", "Tenant", rules.tenantId, after, "GRD-7")]);
+  deps.log.warn({ tenantId: rules.tenantId, userId }, "the last Admin of a tenant has left; the operator appoints one");
+}
+
+export function eventOf(
+  { ctx, rules, now }: Work,
+  action: string,
+  subjectType: string,
+  subjectId: string,
+  after: JsonObject,
+  rule?: string,
+): EventRecord {
+  const record = {
+    tenantId: rules.tenantId,
+    at: now.toISOString(),
+    actor: actorOf(ctx),
+    action,
+    subjectType,
+    subjectId,
+    after,
+    requestId: ctx.requestId,
+  };
+  return rule === undefined ? record : { ...record, rule };
+}
+
+const dropRuleTeams: Statement = {
+  name: "teams_rule_drop",
+  text: `delete from team_members m where m.tenant_id = $1 and m.user_id = $2 and m.source like 'rule:%'
+    and not exists (select from unnest($3::uuid[], $4::text[]) as w (team_id, source)
+      where w.team_id = m.team_id and w.source = m.source)`,
+};
+
+const addRuleTeams: Statement = {
+  name: "teams_rule_add",
+  text: `insert into team_members (tenant_id, team_id, user_id, source)
+    select $1, w.team_id, $2, w.source from unnest($3::uuid[], $4::text[]) as w (team_id, source)
+    on conflict do nothing`,
+};
+
+/** TEAM-3: the memberships that rules give, made to match. */
+async function syncRuleTeams(
+  tx: Executor,
+  tenantId: string,
+  userId: string,
+  teams: readonly { teamId: string; source: string }[],
+): Promise<void> {
+  const values = [tenantId, userId, teams.map((team) => team.teamId), teams.map((team) => team.source)];
+  await tx.query(dropRuleTeams, values);
+  if (teams.length > 0) await tx.query(addRuleTeams, values);
+}
+
+/** Nobody's authority: what a change means for those whom its actor does not name (GRD-5). */
+export const noAuthority: { authority: readonly Permission[]; approved: readonly never[]; asserted: ReadonlySet<string> } = {
+  authority: [],
+  approved: [],
+  asserted: new Set(),
+};

@@ -1,0 +1,456 @@
+/** Use cases of one user: create, change, delete, read. SCIM, the management API and jobs all come through here. */
+import { isDeepStrictEqual } from "node:util";
+import { ruleTeams, type TenantRules } from "../domain/access.ts";
+import { type Decision, decideUser, type Outcome } from "../domain/decide.ts";
+import type { Draft } from "../domain/draft.ts";
+import type { Pin, UserDoc, UserState } from "../domain/model.ts";
+import type { Refusal } from "../domain/refusals.ts";
+import { lockAdmins, someAdministrative } from "../db/admins.ts";
+import type { Statement, Transaction } from "../db/database.ts";
+import { recordEvents } from "../db/events.ts";
+import { findApprovals, recordWish, useApprovals, voidWishes } from "../db/promotions.ts";
+import {
+  etagOf,
+  findUser,
+  findUserStates,
+  insertUser,
+  type License,
+  lockUsers,
+  type StoredUser,
+  updateUser,
+  type UserView,
+} from "../db/users.ts";
+import { Problem } from "../problems.ts";
+import { normaliseName } from "../vocabulary/names.ts";
+import {
+  applyConsequences,
+  applyToUser,
+  causeOf,
+  decideInTransaction,
+  eventOf,
+  needsSeat,
+  noAuthority,
+  noteLeavingAdmin,
+  type Work,
+} from "./apply.ts";
+import { readAuthority } from "./authority.ts";
+import type { Deps, RequestContext } from "./context.ts";
+import { describeChange, explainPoolFull, summarise, toProblem, toWishRecord } from "./outcome.ts";
+
+/** How often a decision that was overtaken is taken again before the caller is told to come back. */
+const attemptsMax = 12;
+
+/**
+ * USR-2, LIC-3: creates a user and claims the seat that is due, in one statement where nothing special is asked for.
+ * Problems: uniqueness, poolFull, promotionRefused, unknownRole, unknownTier, domainRequired.
+ */
+export async function createUser(deps: Deps, ctx: RequestContext, doc: UserDoc, invitation?: Invitation): Promise<UserView> {
+  const { tenantId } = ctx.principal;
+  const draft = draftOf(doc, invitation);
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const now = deps.clock();
+    const rules = await deps.rules.recent(deps.db, tenantId);
+    const outcome = decideUser(null, draft, { rules, now, direct: true, ...noAuthority, otherAdmin: undefined });
+    if (!isPlain(outcome, rules)) return await createInTransaction(deps, ctx, draft);
+    const id = deps.newId();
+    const license = await insertUser(deps.db, {
+      tenantId,
+      id,
+      rulesVersion: rules.version,
+      decision: outcome,
+      cause: causeOf(ctx, now),
+      mayRefuse: true,
+      after: { userName: doc.userName, ...summarise(outcome) },
+    }).catch((error) => {
+      throw explainPoolFull(error, rules);
+    });
+    if (license !== undefined) {
+      if (license.status === "waitlisted" || license.wanted !== null) return await getUser(deps, ctx, id);
+      return newView(id, outcome, license, now);
+    }
+    deps.rules.forget(tenantId);
+  }
+  throw overtaken();
+}
+
+/** How an invited person differs from a provisioned one (USR-1). */
+export interface Invitation {
+  readonly accepted: false;
+  readonly expiresAt: string;
+}
+
+export interface ChangeOptions {
+  /** ETag that the caller saw: 412 where the user has another one by now. */
+  readonly ifMatch?: string;
+}
+
+/**
+ * Replaces the client's words about a user by what `change` makes of them; PUT and PATCH alike. `change` may run again
+ * when another request was faster. A change that changes nothing writes nothing.
+ */
+export async function changeUser(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  change: (current: UserDoc) => UserDoc,
+  options: ChangeOptions = {},
+): Promise<UserView> {
+  return await alterUser(deps, ctx, id, (state) => ({ ...draftOfState(state), doc: change(state.doc) }), {
+    ...options,
+    asserted: new Set(),
+  });
+}
+
+export interface AccessChange {
+  /** A role's key to pin, null to unpin. */
+  readonly role?: string | null;
+  /** A tier's key to pin, `none` for a pin to no license, null to unpin. */
+  readonly tier?: string | null;
+  /** USR-1: a stop that only an Admin lifts. */
+  readonly suspended?: boolean;
+}
+
+/** ROL-2: pins role or tier, unpins them, stops a person or lifts the stop. The caller's permission is checked outside. */
+export async function changeAccess(deps: Deps, ctx: RequestContext, id: string, change: AccessChange): Promise<UserView> {
+  const rules = await deps.rules.current(deps.db, ctx.principal.tenantId);
+  if (typeof change.role === "string" && !rules.role.has(change.role)) {
+    const known = rules.roles.map((role) => role.key).join(", ");
+    throw new Problem("unknownRole", `There is no role "${change.role}". Known roles: ${known}.`, { facts: { rule: "ROL-2" } });
+  }
+  if (typeof change.tier === "string" && change.tier !== "none" && !rules.tier.has(change.tier)) {
+    const known = rules.tiers.map((tier) => tier.key).join(", ");
+    throw new Problem("unknownTier", `There is no tier "${change.tier}". Known tiers: ${known}, or "none".`, {
+      facts: { rule: "LIC-10" },
+    });
+  }
+  const asserted = new Set<string>();
+  if (typeof change.role === "string") asserted.add("pin");
+  const alter = (state: UserState): Draft => {
+    const draft = draftOfState(state);
+    return {
+      ...draft,
+      rolePin: change.role === undefined ? draft.rolePin : change.role,
+      tierPin: change.tier === undefined ? draft.tierPin : toPin(change.tier),
+      suspended: change.suspended ?? draft.suspended,
+    };
+  };
+  return await alterUser(deps, ctx, id, alter, { asserted, force: asserted.size > 0 });
+}
+
+function toPin(tier: string | null): Pin<string | null> {
+  if (tier === null) return { pinned: false };
+  return { pinned: true, value: tier === "none" ? null : tier };
+}
+
+/** Pins a role: what the operator does to appoint an Admin (GRD-7). */
+export async function pinRole(deps: Deps, ctx: RequestContext, id: string, role: string): Promise<UserView> {
+  return await changeAccess(deps, ctx, id, { role });
+}
+
+/** One user. Problem: notFound. */
+export async function getUser(deps: Deps, ctx: RequestContext, id: string): Promise<UserView> {
+  return (await readUser(deps, ctx, id)).view;
+}
+
+async function readUser(deps: Deps, ctx: RequestContext, id: string): Promise<StoredUser> {
+  const stored = isUuid(id) ? await findUser(deps.db, ctx.principal.tenantId, id) : undefined;
+  if (stored === undefined) throw noUser(id);
+  return stored;
+}
+
+interface AlterOptions extends ChangeOptions {
+  readonly asserted: ReadonlySet<string>;
+  /** Decide and write even where the draft equals what is stored. */
+  readonly force?: boolean;
+}
+
+async function alterUser(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  alter: (state: UserState) => Draft,
+  options: AlterOptions,
+): Promise<UserView> {
+  const { tenantId } = ctx.principal;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const now = deps.clock();
+    const rules = await deps.rules.recent(deps.db, tenantId);
+    const stored = await readUser(deps, ctx, id);
+    requireMatch(options.ifMatch, stored.view.version);
+    const { state } = stored;
+    const draft = alter(state);
+    if (options.force !== true && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
+    const outcome = decideUser(state, draft, {
+      rules,
+      now,
+      direct: true,
+      ...noAuthority,
+      asserted: options.asserted,
+      otherAdmin: undefined,
+    });
+    if (state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
+      const view = await alterInTransaction(deps, ctx, id, alter, options);
+      if (view !== "again") return view;
+      continue;
+    }
+    const described = describeChange(state, outcome);
+    const written = await updateUser(deps.db, {
+      tenantId,
+      id,
+      rulesVersion: rules.version,
+      decision: outcome,
+      cause: causeOf(ctx, now),
+      mayRefuse: true,
+      before: described.before,
+      after: described.after,
+      revision: state.revision,
+      settle: needsSeat(state, outcome),
+      action: "user.changed",
+      rule: null,
+    }).catch((error) => {
+      throw explainPoolFull(error, rules);
+    });
+    if (written !== undefined) {
+      const view = nextView(stored, outcome, written.license, written.version, now);
+      return view ?? (await getUser(deps, ctx, id));
+    }
+    deps.rules.forget(tenantId);
+  }
+  throw overtaken();
+}
+
+/** The whole of it, with every lock: where authority, requests, Admins, teams of rules or moved rules play a part. */
+async function alterInTransaction(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  alter: (state: UserState) => Draft,
+  options: AlterOptions,
+): Promise<UserView | "again"> {
+  const { tenantId } = ctx.principal;
+  const result = await deps.db.transaction(async (tx): Promise<UserView | Refusal | "again"> => {
+    const work = await begin(deps, ctx, tx);
+    const wasAdministrative = await someAdministrative(tx, tenantId, [id]);
+    if (wasAdministrative) await lockAdmins(tx, tenantId);
+    if ((await lockUsers(tx, tenantId, [id])).length === 0) throw noUser(id);
+    const [state] = await findUserStates(tx, tenantId, [id]);
+    if (state === undefined) throw noUser(id);
+    if (state.administrative && !wasAdministrative) return "again";
+    requireMatch(options.ifMatch, etagOfState(state));
+    const authority = await readAuthority(tx, work.rules, ctx.principal, work.now);
+    const draft = alter(state);
+    const outcome = await decideInTransaction(work, state, draft, {
+      direct: true,
+      authority,
+      approved: [],
+      asserted: options.asserted,
+    });
+    if (outcome.kind === "refused") {
+      await recordRefusal(work, state, draft, outcome.refusal);
+      return outcome.refusal;
+    }
+    await applyToUser(work, state, outcome, { action: "user.changed", mayRefuse: true }).catch((error) => {
+      throw explainPoolFull(error, work.rules);
+    });
+    return (await findUser(tx, tenantId, id))?.view ?? "again";
+  });
+  if (result === "again" || !("without" in result)) return result;
+  throw toProblem(result);
+}
+
+async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft): Promise<UserView> {
+  const { tenantId } = ctx.principal;
+  const result = await deps.db.transaction(async (tx): Promise<UserView | Refusal> => {
+    const work = await begin(deps, ctx, tx);
+    const { rules, now } = work;
+    const authority = await readAuthority(tx, rules, ctx.principal, now);
+    const name = normaliseName(draft.doc.userName);
+    const approved = await findApprovals(tx, tenantId, name, now.toISOString());
+    const circumstances = { direct: true, authority, approved, asserted: new Set<string>() };
+    const outcome = await decideInTransaction(work, null, draft, circumstances);
+    if (outcome.kind === "refused") {
+      await recordRefusal(work, null, draft, outcome.refusal);
+      return outcome.refusal;
+    }
+    const id = deps.newId();
+    const license = await insertUser(tx, {
+      tenantId,
+      id,
+      rulesVersion: rules.version,
+      decision: outcome,
+      cause: causeOf(ctx, now),
+      mayRefuse: true,
+      after: { userName: draft.doc.userName, ...summarise(outcome) },
+    }).catch((error) => {
+      throw explainPoolFull(error, rules);
+    });
+    if (license === undefined) throw new Error("The rules moved under a share lock.");
+    await useApprovals(tx, tenantId, [...new Set(approved.map((one) => one.id))], id);
+    await applyConsequences(work, null, id, outcome, {});
+    const stored = await findUser(tx, tenantId, id);
+    if (stored === undefined) throw new Error("A user vanished inside the creating transaction.");
+    return stored.view;
+  });
+  if ("without" in result) throw toProblem(result);
+  return result;
+}
+
+/**
+ * USR-6: deletes a user for good. The seat goes to the first in line, the history stays. An Admin may leave, even the
+ * last (GRD-7). Problem: notFound.
+ */
+export async function deleteUser(deps: Deps, ctx: RequestContext, id: string, options: ChangeOptions = {}): Promise<void> {
+  const { tenantId } = ctx.principal;
+  if (!isUuid(id)) throw noUser(id);
+  await deps.db.transaction(async (tx) => {
+    const work = await begin(deps, ctx, tx);
+    if (await someAdministrative(tx, tenantId, [id])) await lockAdmins(tx, tenantId);
+    if ((await lockUsers(tx, tenantId, [id])).length === 0) throw noUser(id);
+    const stored = await findUser(tx, tenantId, id);
+    if (stored === undefined) throw noUser(id);
+    requireMatch(options.ifMatch, stored.view.version);
+    const { state } = stored;
+    // The row goes last: who drains the queue may still have to see it.
+    await tx.query(releaseAll, [tenantId, id, JSON.stringify(causeOf(ctx, work.now))]);
+    if (state.administrative && state.status === "active") await noteLeavingAdmin(work, id);
+    await voidWishes(tx, tenantId, id, work.now.toISOString());
+    const event = eventOf(work, "user.deleted", "User", id, {});
+    const before = { ...state.doc, status: state.status, effectiveRole: state.role, tier: state.tier };
+    await recordEvents(tx, [{ ...event, before }]);
+    await tx.query(remove, [tenantId, id]);
+  });
+}
+
+const releaseAll: Statement = {
+  name: "users_release",
+  text: "select settle_seat($1, $2, null, false, $3::jsonb) as license",
+};
+
+const remove: Statement = { name: "users_remove", text: "delete from users where tenant_id = $1 and id = $2" };
+
+async function begin(deps: Deps, ctx: RequestContext, tx: Transaction): Promise<Work> {
+  return { deps, ctx, tx, rules: await deps.rules.shared(tx, ctx.principal.tenantId), now: deps.clock() };
+}
+
+/** GRD-4: a refusal leaves nothing but the request for an Admin and the event that tells of it. */
+async function recordRefusal(work: Work, before: UserState | null, draft: Draft, refusal: Refusal): Promise<void> {
+  if (refusal.wish === null) return;
+  const { deps, ctx, tx, now } = work;
+  const record = toWishRecord(deps, ctx, before, draft, refusal.wish, now.toISOString());
+  const { id, attempts } = await recordWish(tx, record);
+  const { kind, role, sources } = refusal.wish;
+  const after = { promotion: id, kind, role, sources: [...sources], attempts, userName: record.userName };
+  const [type, subject] = before === null ? ["UserName", record.userNameNorm] : ["User", before.id];
+  await recordEvents(tx, [eventOf(work, "promotion.requested", type as string, subject as string, after, refusal.rule)]);
+}
+
+/** Whether one statement carries the whole decision: no grant, no request, no Admin, no team of a rule. */
+function isPlain(outcome: Outcome, rules: TenantRules, before?: UserState): outcome is Decision {
+  return (
+    outcome.kind === "decided" &&
+    outcome.newGrant === null &&
+    outcome.endedGrants.length === 0 &&
+    outcome.withheld.length === 0 &&
+    outcome.dropped.length === 0 &&
+    !outcome.kept &&
+    isDeepStrictEqual(before === undefined ? [] : ruleTeams(before.doc, rules), ruleTeams(outcome.draft.doc, rules))
+  );
+}
+
+export function draftOf(doc: UserDoc, invitation?: Invitation): Draft {
+  return {
+    doc,
+    suspended: false,
+    accepted: invitation === undefined,
+    invitationExpiresAt: invitation?.expiresAt ?? null,
+    rolePin: null,
+    tierPin: { pinned: false },
+    bindings: [],
+  };
+}
+
+export function draftOfState(state: UserState): Draft {
+  const { doc, suspended, accepted, invitationExpiresAt, rolePin, tierPin, bindings } = state;
+  return { doc, suspended, accepted, invitationExpiresAt, rolePin, tierPin, bindings };
+}
+
+function newView(id: string, decision: Decision, license: License, now: Date): UserView {
+  const at = now.toISOString();
+  return {
+    id,
+    doc: decision.draft.doc,
+    status: decision.status,
+    role: decision.role.key,
+    roleSource: decision.roleSource,
+    tierSource: decision.tierSource,
+    rolePin: null,
+    tierPinned: false,
+    tierPin: null,
+    suspended: false,
+    administrative: false,
+    license: { tier: license.tier, status: license.status, wanted: null, position: null, since: license.tier === null ? null : at },
+    teams: [],
+    groups: [],
+    version: etagOf(1, license.tier, license.no, null),
+    createdAt: at,
+    modifiedAt: at,
+  };
+}
+
+/** The user after a plain write, from what is known; undefined where teams or the place in a queue must be looked up. */
+function nextView(
+  { state, view }: StoredUser,
+  decision: Decision,
+  license: License | null,
+  version: number,
+  now: Date,
+): UserView | undefined {
+  if (decision.status === "active" && view.status !== "active") return undefined;
+  if (license !== null && license.status !== "none") return undefined;
+  const { draft } = decision;
+  const noSeat = { tier: null, status: "none", wanted: null, position: null, since: null } as const;
+  const seat = license === null ? state.seat : null;
+  return {
+    ...view,
+    doc: draft.doc,
+    status: decision.status,
+    role: decision.role.key,
+    roleSource: decision.roleSource,
+    tierSource: decision.tierSource,
+    rolePin: draft.rolePin,
+    tierPinned: draft.tierPin.pinned,
+    tierPin: draft.tierPin.pinned ? draft.tierPin.value : null,
+    suspended: draft.suspended,
+    administrative: decision.administrative,
+    license: license === null ? view.license : noSeat,
+    teams: decision.status === "active" ? view.teams : [],
+    version: etagOf(version, seat?.tier ?? null, seat?.no ?? null, license === null ? (state.waiting?.tier ?? null) : null),
+    modifiedAt: now.toISOString(),
+  };
+}
+
+function etagOfState({ version, seat, waiting }: UserState): string {
+  return etagOf(version, seat?.tier ?? null, seat?.no ?? null, waiting?.tier ?? null);
+}
+
+function requireMatch(wanted: string | undefined, version: string): void {
+  if (wanted === undefined || wanted === "*") return;
+  const strong = (tag: string) => tag.trim().replace(/^W\//, "");
+  if (wanted.split(",").some((tag) => strong(tag) === strong(version))) return;
+  throw new Problem("preconditionFailed", `The user has changed: it is ${version} now, and If-Match names ${wanted}.`);
+}
+
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text);
+}
+
+export function noUser(id: string): Problem {
+  return new Problem("notFound", `There is no user with the id "${id.slice(0, 100)}".`);
+}
+
+/** So many others changed the same thing meanwhile that the caller may as well come back. */
+export function overtaken(): Problem {
+  return new Problem("unavailable", "Too many changes of the same user at once; try again.", {
+    headers: { "Retry-After": "1" },
+  });
+}
