@@ -22,9 +22,10 @@ const insert = {
   text: `
     insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
     select e.tenant_id, e.at, e.actor, e.action, e.subject_type, e.subject_id, e.before, e.after, e.rule, e.request_id
-    from jsonb_to_recordset($1::jsonb) with ordinality as e (
+    from rows from (jsonb_to_recordset($1::jsonb) as (
       tenant_id uuid, at timestamptz, actor jsonb, action text, subject_type text, subject_id text,
-      before jsonb, after jsonb, rule text, request_id text, ordinal bigint)
+      before jsonb, after jsonb, rule text, request_id text)) with ordinality as e
+      (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id, ordinal)
     order by e.ordinal`,
 };
 
