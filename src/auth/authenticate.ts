@@ -88,6 +88,7 @@ async function authenticateToken(deps: AuthDeps, token: TokenText): Promise<Prin
     scopes: row.scopes,
     role: row.role,
     userId: row.userId ?? row.issuerId,
+    issuerId: row.issuerId,
   };
 }
 

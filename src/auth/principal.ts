@@ -17,6 +17,8 @@ export interface Principal {
   readonly role: string | null;
   /** The person whose role bounds the token: whom it acts for, else who issued it. */
   readonly userId: string | null;
+  /** Who issued it, where that is a person: what it does counts as theirs, too (GRD-6). */
+  readonly issuerId?: string | null;
 }
 
 /** The operator, acting within a tenant or (without one) on the list of tenants. */

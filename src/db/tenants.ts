@@ -1,5 +1,6 @@
 /** Tenants, and what each begins with. */
 import type { MappingDocument, Role, Settings, Tier } from "../domain/model.ts";
+import { reservedPermissions } from "../domain/permissions.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Executor, Statement, Transaction } from "./database.ts";
 
@@ -13,7 +14,11 @@ export interface TenantRow {
   readonly domains: readonly { readonly name: string; readonly verifiedAt: string | null }[];
 }
 
-const columns = `t.id, t.slug, t.name, t.preset, t.without_admin as "withoutAdmin", t.created_at as "createdAt",
+const columns = `t.id, t.slug, t.name, t.preset, t.created_at as "createdAt",
+  not exists (
+    select from users u join roles r on r.tenant_id = u.tenant_id and r.key = u.role
+    where u.tenant_id = t.id and u.administrative and u.status = 'active'
+      and (r.permissions @> '{*}' or r.permissions @> '{${reservedPermissions.join(",")}}')) as "withoutAdmin",
   (select coalesce(json_agg(json_build_object('name', d.name, 'verifiedAt',
       to_char(d.verified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) order by d.name), '[]')
     from domains d where d.tenant_id = t.id) as domains`;

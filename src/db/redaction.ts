@@ -1,0 +1,65 @@
+/** Bodies and paths as they may be kept: without secrets, bounded, and in a form that PostgreSQL can hold. */
+
+/** Characters of a body that are kept; a PATCH of 100 members is a tenth of it. Beyond: its beginning. */
+const bodyLengthMax = 16 * 1024;
+/** Characters of a path with its query. */
+const pathLengthMax = 4 * 1024;
+
+const redacted = "[redacted]";
+const secretName =
+  /^(password|authorization|cookie|secret|token|access_token|refresh_token|client_secret|admintoken|digest)$/i;
+const secretWord = /password|authorization|cookie|secret|token|digest/i;
+/** JSON.stringify writes so what jsonb refuses: NUL and halves of surrogate pairs. */
+const unstorable = /\\u(0000|d[89a-f])/i;
+
+/** A body as JSON text for a jsonb column; `null` where there is none. */
+export function redact(body: unknown): string {
+  if (body === undefined || body === null) return "null";
+  let text = JSON.stringify(body) ?? "null";
+  // Bodies of members hold neither; only the others are walked, which takes five times as long.
+  if (secretWord.test(text) || unstorable.test(text)) text = JSON.stringify(withoutSecrets(body));
+  if (text.length <= bodyLengthMax) return text;
+  return JSON.stringify({ cut: true, length: text.length, beginning: text.slice(0, bodyLengthMax).toWellFormed() });
+}
+
+/** A path with its query, readable; the query is left out where it speaks of a secret. */
+export function redactPath(path: string): string {
+  const text = decode(path);
+  const query = text.indexOf("?");
+  const kept = query >= 0 && secretWord.test(text.slice(query)) ? `${text.slice(0, query)}?${redacted}` : text;
+  return storable(kept.slice(0, pathLengthMax));
+}
+
+function decode(path: string): string {
+  try {
+    return decodeURIComponent(path.replaceAll("+", " "));
+  } catch {
+    return path;
+  }
+}
+
+function withoutSecrets(value: unknown, depth = 0): unknown {
+  if (depth > 64) return redacted;
+  if (typeof value === "string") return speaksOfSecret(value) ? redacted : storable(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, depth + 1));
+  // A PATCH operation names its attribute in `path` and carries it in `value`.
+  const names = Object.entries(value).find(([name]) => name.toLowerCase() === "path")?.[1];
+  const isSecretOperation = typeof names === "string" && secretWord.test(names);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => {
+      const last = name.split(/[.:]/).at(-1) ?? name;
+      const hidden = secretName.test(last) || (isSecretOperation && name.toLowerCase() === "value");
+      return [storable(name), hidden ? redacted : withoutSecrets(item, depth + 1)];
+    }),
+  );
+}
+
+/** JSON within a string, or a sentence that carries a secret with its name. */
+function speaksOfSecret(text: string): boolean {
+  return /(password|secret|token|authorization)["']?\s*[:=]/i.test(text) || /\bbearer\s+\S{8}/i.test(text);
+}
+
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
+}
