@@ -108,7 +108,7 @@ export async function applyConsequences(
   }
   await recordWithheld(work, before, userId, decision);
   if (rulesGiveTeams(rules) || (before !== null && before.decidedVersion !== rules.version)) {
-    await syncRuleTeams(tx, tenantId, userId, ruleTeams(decision.draft.doc, rules));
+    await syncRuleTeams(tx, tenantId, new Map([[userId, ruleTeams(decision.draft.doc, rules)]]));
   }
   if (before?.administrative && before.status === "active" && decision.status !== "active") {
     await noteLeavingAdmin(work, before.id);
@@ -179,28 +179,28 @@ export function eventOf(
 
 const dropRuleTeams: Statement = {
   name: "teams_rule_drop",
-  text: `delete from team_members m where m.tenant_id = $1 and m.user_id = $2 and m.source like 'rule:%'
-    and not exists (select from unnest($3::uuid[], $4::text[]) as w (team_id, source)
-      where w.team_id = m.team_id and w.source = m.source)`,
+  text: `delete from team_members m where m.tenant_id = $1 and m.user_id = any ($2::uuid[]) and m.source like 'rule:%'
+    and not exists (select from unnest($3::uuid[], $4::uuid[], $5::text[]) as w (user_id, team_id, source)
+      where w.user_id = m.user_id and w.team_id = m.team_id and w.source = m.source)`,
 };
 
 const addRuleTeams: Statement = {
   name: "teams_rule_add",
   text: `insert into team_members (tenant_id, team_id, user_id, source)
-    select $1, w.team_id, $2, w.source from unnest($3::uuid[], $4::text[]) as w (team_id, source)
+    select $1, w.team_id, w.user_id, w.source from unnest($2::uuid[], $3::uuid[], $4::text[]) as w (user_id, team_id, source)
     on conflict do nothing`,
 };
 
-/** TEAM-3: the memberships that rules give, made to match. */
-async function syncRuleTeams(
+/** TEAM-3: the memberships that rules give, made to match for these users. */
+export async function syncRuleTeams(
   tx: Executor,
   tenantId: string,
-  userId: string,
-  teams: readonly { teamId: string; source: string }[],
+  teamsOf: ReadonlyMap<string, readonly { teamId: string; source: string }[]>,
 ): Promise<void> {
-  const values = [tenantId, userId, teams.map((team) => team.teamId), teams.map((team) => team.source)];
-  await tx.query(dropRuleTeams, values);
-  if (teams.length > 0) await tx.query(addRuleTeams, values);
+  const rows = [...teamsOf].flatMap(([userId, teams]) => teams.map((team) => ({ userId, ...team })));
+  const columns = [rows.map((row) => row.userId), rows.map((row) => row.teamId), rows.map((row) => row.source)];
+  await tx.query(dropRuleTeams, [tenantId, [...teamsOf.keys()], ...columns]);
+  if (rows.length > 0) await tx.query(addRuleTeams, [tenantId, ...columns]);
 }
 
 /** Nobody's authority: what a change means for those whom its actor does not name (GRD-5). */

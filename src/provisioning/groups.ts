@@ -29,10 +29,10 @@ import {
 } from "../db/groups.ts";
 import { recordEvents } from "../db/events.ts";
 import { holds } from "../domain/permissions.ts";
+import { lockAuthority } from "../auth/authority.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, type Work } from "./apply.ts";
-import { readAuthority } from "./authority.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { decideReached, type Reached, snapshot } from "./members.ts";
 import { isUuid } from "./users.ts";
@@ -233,7 +233,7 @@ async function changeLocked(
   const plan = await planChange(work, row, changes, isNew);
   const displayNameNorm = normaliseName(plan.displayName);
   const renamed = plan.displayName !== row.displayName || plan.externalId !== row.externalId;
-  const authority = await readAuthority(tx, rules, ctx.principal, now);
+  const authority = await lockAuthority(tx, ctx.principal, now);
   if (!isNew && plan.externalId !== row.externalId) protectExternalId(row, rules, authority);
 
   const bound = new Set(row.entryKeys);

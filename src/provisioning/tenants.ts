@@ -21,6 +21,7 @@ import { findPreset, highestRole, type Preset, presets } from "../domain/presets
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
+import { reconcileJob } from "./jobs.ts";
 import { insertMinted, mintToken, type TokenDeps } from "./tokens.ts";
 import { getUser, pinRole } from "./users.ts";
 
@@ -102,7 +103,7 @@ export async function changeTenant(
     if (change.name !== undefined) await renameTenant(tx, id, change.name.trim());
     if (domains !== undefined) {
       await replaceDomains(tx, id, domains, deps.clock().toISOString());
-      await bumpRules(tx, id);
+      await reconcileJob(deps, tx, { tenantId: id, version: await bumpRules(tx, id) }, "domains changed");
     }
     const after = await findTenant(tx, id);
     if (before === undefined || after === undefined) throw noTenant();

@@ -20,6 +20,7 @@ import {
   updateUser,
   type UserView,
 } from "../db/users.ts";
+import { lockAuthority } from "../auth/authority.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import {
@@ -33,7 +34,6 @@ import {
   noteLeavingAdmin,
   type Work,
 } from "./apply.ts";
-import { readAuthority } from "./authority.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { describeChange, explainPoolFull, summarise, toProblem, toWishRecord } from "./outcome.ts";
 
@@ -237,7 +237,7 @@ async function alterInTransaction(
     if (state === undefined) throw noUser(id);
     if (state.administrative && !wasAdministrative) return "again";
     requireMatch(options.ifMatch, etagOfState(state));
-    const authority = await readAuthority(tx, work.rules, ctx.principal, work.now);
+    const authority = await lockAuthority(tx, ctx.principal, work.now);
     const draft = alter(state);
     const outcome = await decideInTransaction(work, state, draft, {
       direct: true,
@@ -263,7 +263,7 @@ async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft
   const result = await deps.db.transaction(async (tx): Promise<UserView | Refusal> => {
     const work = await begin(deps, ctx, tx);
     const { rules, now } = work;
-    const authority = await readAuthority(tx, rules, ctx.principal, now);
+    const authority = await lockAuthority(tx, ctx.principal, now);
     const name = normaliseName(draft.doc.userName);
     const approved = await findApprovals(tx, tenantId, name, now.toISOString());
     const circumstances = { direct: true, authority, approved, asserted: new Set<string>() };

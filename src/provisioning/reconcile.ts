@@ -1,0 +1,237 @@
+/**
+ * After an edit of the rules everybody is decided again, in the background: in bounded transactions, resumable after a
+ * crash because progress is what the rows say, and with a result that no order of people changes (LIC-12).
+ *
+ * Two passes. The first decides everybody whose decision is behind and gives back the seats that are no longer due; the
+ * second takes those who are due a seat and neither hold nor await it, by the time of their making.
+ */
+import { setImmediate as yieldToOthers } from "node:timers/promises";
+import { ruleTeams, type TenantRules } from "../domain/access.ts";
+import type { Decision } from "../domain/decide.ts";
+import type { UserState } from "../domain/model.ts";
+import { lockAdmins, someAdministrative } from "../db/admins.ts";
+import type { Statement, Transaction } from "../db/database.ts";
+import { type EventRecord, recordEvents } from "../db/events.ts";
+import { findUserStates, type License, lockUsers } from "../db/users.ts";
+import { causeOf, decideInTransaction, eventOf, noAuthority, syncRuleTeams, type Work } from "./apply.ts";
+import type { Deps, RequestContext } from "./context.ts";
+import { applyAll, differs } from "./members.ts";
+import { draftOfState } from "./users.ts";
+
+/** Users of one transaction: enough to be quick, few enough that nobody waits long for a row. */
+const batchSize = 250;
+
+export interface ReconcileProgress {
+  readonly state: "running" | "done";
+  readonly total: number;
+  readonly done: number;
+  readonly reason: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+}
+
+/** Decides everybody of the tenant whose decision is behind. Safe to run twice, at once and again after a crash. */
+export async function reconcile(deps: Deps, tenantId: string, signal?: AbortSignal): Promise<void> {
+  const ctx = jobContext(deps, tenantId);
+  for (;;) {
+    await decideEverybody(deps, ctx, signal);
+    await seatEverybody(deps, ctx, signal);
+    if (signal?.aborted) throw new Error("The reconcile job was stopped; it goes on where it was.");
+    if (await finish(deps, tenantId)) return;
+  }
+}
+
+/** GRD-5: a job has nobody's authority, so it makes nobody administrative. */
+function jobContext(deps: Deps, tenantId: string): RequestContext {
+  const principal = {
+    tenantId,
+    kind: "job" as const,
+    tokenId: null,
+    label: "reconcile",
+    scopes: [],
+    role: null,
+    userId: null,
+  };
+  return { principal, requestId: deps.newId(), door: "job" };
+}
+
+const nextBehind: Statement = {
+  name: "reconcile_behind",
+  text: `select id from users where tenant_id = $1 and decided_version < $2 and ($3::uuid is null or id > $3)
+    order by id limit ${batchSize}`,
+};
+
+const markDecided: Statement = {
+  name: "reconcile_decided",
+  text: "update users set decided_version = $2 where tenant_id = $1 and id = any ($3::uuid[]) and decided_version < $2",
+};
+
+const progress: Statement = {
+  name: "reconcile_progress",
+  text: "update reconciles set done = least(done + $2, greatest(total, done + $2)) where tenant_id = $1",
+};
+
+async function decideEverybody(deps: Deps, ctx: RequestContext, signal?: AbortSignal): Promise<void> {
+  let after: string | null = null;
+  for (;;) {
+    if (signal?.aborted) return;
+    const last: string | null = await deps.db.transaction((tx) => decideBatch(deps, ctx, tx, after));
+    if (last === null) return;
+    after = last;
+    await yieldToOthers();
+  }
+}
+
+/** Decides the next users after `after`; returns the last of them, or null when there is none. */
+async function decideBatch(deps: Deps, ctx: RequestContext, tx: Transaction, after: string | null): Promise<string | null> {
+  const { tenantId } = ctx.principal;
+  const rules = await deps.rules.shared(tx, tenantId);
+  const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
+  const rows = await tx.query<{ id: string }>(nextBehind, [tenantId, rules.version, after]);
+  const last = rows.at(-1)?.id;
+  if (last === undefined) return null;
+  const ids = rows.map((row) => row.id);
+  if (await someAdministrative(tx, tenantId, ids)) await lockAdmins(tx, tenantId);
+  const states = await findUserStates(tx, tenantId, await lockUsers(tx, tenantId, ids));
+  const changed: { state: UserState; decision: Decision }[] = [];
+  for (const state of states) {
+    const decision = await decideAnew(work, state);
+    if (differs(state, decision)) changed.push({ state, decision });
+  }
+  // LIC-12: this pass gives back only; seats are taken in the next one.
+  await applyAll(work, changed, "user.reconciled", { deferSeat: (decision) => decision.tier !== null });
+  await syncRuleTeams(tx, tenantId, new Map(states.map((state) => [state.id, ruleTeams(state.doc, rules)])));
+  await tx.query(markDecided, [tenantId, rules.version, states.map((state) => state.id)]);
+  await tx.query(progress, [tenantId, ids.length]);
+  return last;
+}
+
+/** The decision by today's rules and nobody's authority. */
+async function decideAnew(work: Work, state: UserState): Promise<Decision> {
+  const outcome = await decideInTransaction(work, state, draftOfState(state), { direct: false, ...noAuthority });
+  if (outcome.kind === "refused") throw new Error("A recomputation was refused instead of withheld.");
+  return outcome;
+}
+
+const nextUnseated: Statement = {
+  name: "reconcile_unseated",
+  text: `select u.id, u.tier from users u
+    left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
+    left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
+    where u.tenant_id = $1 and u.tier is not null and ($2::uuid is null or u.id > $2)
+      and s.tier is distinct from u.tier and w.tier is distinct from u.tier
+    order by u.id limit ${batchSize}`,
+};
+
+const seatedNow: Statement = {
+  name: "reconcile_unseated_of",
+  text: `select u.id, u.tier, s.tier as held, w.tier as queued from users u
+    left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
+    left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
+    where u.tenant_id = $1 and u.id = any ($2::uuid[]) and u.tier is not null
+      and s.tier is distinct from u.tier and w.tier is distinct from u.tier
+    order by u.id`,
+};
+
+const lockPools: Statement = { name: "pools_lock", text: "select lock_pools($1, $2)" };
+
+const settle: Statement = {
+  name: "seats_settle",
+  text: "select settle_seat($1, $2, $3, false, $4::jsonb) as license",
+};
+
+async function seatEverybody(deps: Deps, ctx: RequestContext, signal?: AbortSignal): Promise<void> {
+  let after: string | null = null;
+  for (;;) {
+    if (signal?.aborted) return;
+    const last: string | null = await deps.db.transaction((tx) => seatBatch(deps, ctx, tx, after));
+    if (last === null) return;
+    after = last;
+    await yieldToOthers();
+  }
+}
+
+interface Unseated {
+  id: string;
+  tier: string;
+  held: string | null;
+  queued: string | null;
+}
+
+/** Seats or queues the next users who are due a seat; returns the last of them, or null when there is none. */
+async function seatBatch(deps: Deps, ctx: RequestContext, tx: Transaction, after: string | null): Promise<string | null> {
+  const { tenantId } = ctx.principal;
+  const rules = await deps.rules.shared(tx, tenantId);
+  const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
+  const rows = await tx.query<{ id: string }>(nextUnseated, [tenantId, after]);
+  const last = rows.at(-1)?.id;
+  if (last === undefined) return null;
+  const locked = await lockUsers(tx, tenantId, rows.map((row) => row.id));
+  const due = await tx.query<Unseated>(seatedNow, [tenantId, locked]);
+  const tiers = due.flatMap(({ tier, held, queued }) => [tier, held, queued]).filter((tier) => tier !== null);
+  await tx.query(lockPools, [tenantId, [...new Set(tiers)]]);
+  const cause = causeOf(ctx, work.now);
+  const events: EventRecord[] = [];
+  for (const { id, tier, held } of byReleaseFirst(due, rules)) {
+    const [row] = await tx.query<{ license: License }>(settle, [tenantId, id, tier, JSON.stringify(cause)]);
+    const license = row?.license as License;
+    const action = license.wanted === null ? "license.assigned" : "license.queued";
+    events.push({ ...eventOf(work, action, "User", id, { ...license }, "LIC-12"), before: { tier: held } });
+  }
+  await recordEvents(tx, events);
+  return last;
+}
+
+/** LIC-12: those who step down free a seat first; the others follow by the time of their making. */
+function byReleaseFirst(due: readonly Unseated[], rules: TenantRules): Unseated[] {
+  const rank = (tier: string | null) => (tier === null ? -1 : (rules.tier.get(tier)?.rank ?? -1));
+  const lowers = ({ tier, held }: Unseated) => Number(rank(tier) < rank(held));
+  return due.toSorted((a, b) => lowers(b) - lowers(a) || (a.id < b.id ? -1 : 1));
+}
+
+const isBehind: Statement = {
+  name: "reconcile_is_behind",
+  text: `select exists (select from users u where u.tenant_id = $1 and u.decided_version < $2)
+    or exists (select from users u
+      left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
+      left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
+      where u.tenant_id = $1 and u.tier is not null
+        and s.tier is distinct from u.tier and w.tier is distinct from u.tier) as behind`,
+};
+
+const done: Statement = {
+  name: "reconcile_done",
+  text: "update reconciles set state = 'done', done = total, finished_at = $2 where tenant_id = $1 and state = 'running'",
+};
+
+/** Looks once more under the lock that saves take: either nobody is behind, or the work goes on. */
+async function finish(deps: Deps, tenantId: string): Promise<boolean> {
+  return await deps.db.transaction(async (tx) => {
+    const rules = await deps.rules.locked(tx, tenantId);
+    const [row] = await tx.query<{ behind: boolean }>(isBehind, [tenantId, rules.version]);
+    if (row?.behind !== false) return false;
+    await tx.query(done, [tenantId, deps.clock().toISOString()]);
+    return true;
+  });
+}
+
+const running: Statement = {
+  name: "reconciles_running",
+  text: "select tenant_id from reconciles where state = 'running'",
+};
+
+/** Tenants whose reconciliation was not finished, whatever became of its job: asked at start-up. */
+export async function findUnreconciled(deps: Deps): Promise<string[]> {
+  return (await deps.db.query<{ tenant_id: string }>(running, [])).map((row) => row.tenant_id);
+}
+
+const readProgress: Statement = {
+  name: "reconciles_read",
+  text: `select state, total, done, reason, started_at as "startedAt", finished_at as "finishedAt"
+    from reconciles where tenant_id = $1`,
+};
+
+/** How far the last reconciliation has come; undefined where there never was one. */
+export async function findProgress(deps: Deps, tenantId: string): Promise<ReconcileProgress | undefined> {
+  return (await deps.db.query<ReconcileProgress>(readProgress, [tenantId]))[0];
+}
