@@ -1,0 +1,75 @@
+/**
+ * The SCIM door: the steps that a request passes, in order. Authentication comes before anything reads the body, and the
+ * gate before anything of scimmy sees the request.
+ */
+import { type NextFunction, type Request, type RequestHandler, type Response, Router } from "express";
+import { SCIMMYRouters } from "scimmy-routers";
+import { authenticate } from "../auth/authenticate.ts";
+import { requireScope } from "../auth/principal.ts";
+import { gate } from "./gate.ts";
+import { listGroups } from "./group-resource.ts";
+import { unwrapFailure } from "./handler.ts";
+import { logExchange } from "./log-exchange.ts";
+import { parseSearchRequest, type ScimQuery } from "./query.ts";
+import { declareResources } from "./resources.ts";
+import { currentScope, type ScimDeps, type Scope, within } from "./scope.ts";
+import { listUsers } from "./user-resource.ts";
+
+/** Everything under `/scim/v2`; mount it there, in an app without a body parser and without `etag`. */
+export function createScimRouter(deps: ScimDeps): Router {
+  const router = Router();
+  router.use(inScope(deps));
+  router.use(requireScimToken);
+  router.use(logExchange);
+  router.use(gate);
+  router.post("/Users/.search", search(listUsers));
+  router.post("/Groups/.search", search(listGroups));
+  router.use(scimmyRouters());
+  router.use(unwrapFailure);
+  return router;
+}
+
+function inScope(deps: ScimDeps): RequestHandler {
+  return (req, res, next) => {
+    const origin = deps.publicUrl?.replace(/\/+$/, "") ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
+    const scope: Scope = {
+      deps,
+      response: res,
+      baseUrl: origin + req.baseUrl,
+      requestId: typeof res.locals.requestId === "string" ? res.locals.requestId : deps.newId(),
+      context: undefined,
+      failure: undefined,
+      answer: undefined,
+      decision: undefined,
+    };
+    within(scope, next);
+  };
+}
+
+async function requireScimToken(req: Request, _res: Response, next: NextFunction): Promise<void> {
+  const scope = currentScope();
+  const principal = await authenticate(scope.deps, req.get("authorization"));
+  requireScope(principal, "scim");
+  scope.context = { principal, requestId: scope.requestId, door: "scim" };
+  next();
+}
+
+/** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */
+function search(list: (scope: Scope, query: ScimQuery) => Promise<string>): RequestHandler {
+  return async (req, res) => {
+    const text = await list(currentScope(), parseSearchRequest(req.body));
+    res.set("Content-Type", "application/scim+json").send(text);
+  };
+}
+
+let routers: Router | undefined;
+
+/** One for the process: each further one would add to scimmy's process-wide configuration. */
+function scimmyRouters(): Router {
+  if (routers === undefined) {
+    declareResources();
+    // Authentication is done; the handler names nobody, and scimmy's own /Me is never reached.
+    routers = new SCIMMYRouters({ type: "bearer", handler: () => "", context: () => currentScope() });
+  }
+  return routers;
+}
