@@ -90,7 +90,7 @@ describe("a JSON body", () => {
   });
 
   it("counts brackets outside of strings only", async () => {
-    const text = '{"a":"' + '[{\\"'.repeat(50) + '"}';
+    const text = `{"a":"${'[{\\"'.repeat(50)}"}`;
     expect(await readJsonObject(request(text), 1000)).toEqual({ a: '[{"'.repeat(50) });
   });
 
