@@ -61,7 +61,7 @@ export function keepOnePrimary(elements: readonly Json[]): Json[] {
 }
 
 export function isPrimary(element: Json): boolean {
-  return isObject(element) && element["primary"] === true;
+  return isObject(element) && element.primary === true;
 }
 
 function toSingle(attribute: Attribute, json: unknown, label: string): Json | undefined {

@@ -16,7 +16,7 @@ export function unpackRoleDocument(element: unknown): unknown {
 
 /** The role's own value inside its document, where the path ends in `.value`. */
 export function unpackRoleValue(value: unknown): unknown {
-  return typeof value === "string" ? (toDocument(value)?.["value"] ?? value) : value;
+  return typeof value === "string" ? (toDocument(value)?.value ?? value) : value;
 }
 
 /** AppRoleAssignmentsComplex writes `displayName` for `display`. Needed by entra-role-complex-create-displayname. */
@@ -47,7 +47,7 @@ function toDocument(text: string): Readonly<Record<string, unknown>> | undefined
   if (!text.trimStart().startsWith("{") || text.length > documentLengthMax) return undefined;
   try {
     const document: unknown = JSON.parse(text);
-    return isObject(document) && typeof document["value"] === "string" ? document : undefined;
+    return isObject(document) && typeof document.value === "string" ? document : undefined;
   } catch {
     return undefined;
   }

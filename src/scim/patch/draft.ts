@@ -211,14 +211,14 @@ function mergeComplex(attribute: Attribute, present: Element, value: unknown, la
     if (next === undefined) delete result[sub.name];
     else result[sub.name] = next;
     // The reference of the old value does not lead to the new one.
-    if (sub.name === "value" && next !== present["value"] && given["$ref"] === undefined) delete result["$ref"];
+    if (sub.name === "value" && next !== present.value && given.$ref === undefined) delete result.$ref;
   }
   return Object.keys(result).length === 0 ? undefined : result;
 }
 
 /** Of the changed elements the last primary one stays primary; if none of them is, the others are left alone. */
 function mergePrimary(elements: readonly Element[], changed: readonly number[]): Element[] {
-  return demoteOthers(elements, changed.findLast((at) => elements[at]?.["primary"] === true) ?? -1);
+  return demoteOthers(elements, changed.findLast((at) => elements[at]?.primary === true) ?? -1);
 }
 
 /** Whether the object that a client wants removed is the one that is there, as far as it says. */

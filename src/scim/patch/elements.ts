@@ -39,16 +39,16 @@ export function demoteOthers(elements: readonly Element[], primaryAt: number): E
 /** Same `value`, and not of different types: a client that removes an address does not repeat how we display it. */
 function isSame(attribute: Attribute, one: Element, other: Element): boolean {
   const value = attribute.subAttributes.get("value");
-  if (!value || one["value"] === undefined || other["value"] === undefined) return areEqual(one, other);
-  if (!isSameText(value, one["value"], other["value"])) return false;
-  const types = [one["type"], other["type"]];
+  if (!value || one.value === undefined || other.value === undefined) return areEqual(one, other);
+  if (!isSameText(value, one.value, other.value)) return false;
+  const types = [one.type, other.type];
   return types.includes(undefined) || isSameText(undefined, types[0], types[1]);
 }
 
 /** Whether every sub-attribute of `part`, at least one, stands in `whole` as well. */
 function isPart(part: Element, whole: Element): boolean {
   const names = Object.keys(part);
-  if (part["value"] !== undefined || names.length === 0) return false;
+  if (part.value !== undefined || names.length === 0) return false;
   return names.every((name) => isSameText(undefined, part[name], member(whole, name)));
 }
 

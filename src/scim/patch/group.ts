@@ -85,11 +85,14 @@ function toSelectedChanges({ op, path, value }: Assignment, filter: Filter): Gro
     if (path.sub === undefined || path.sub === "value") return [ids ? { remove: ids } : { removeWhere: filter }];
     throw new Problem("mutability", `members.${path.sub} follows from the member and cannot be removed.`);
   }
-  const given = isObject(value) && path.sub === undefined ? toMemberIds(value, ids?.[0]) : ids;
-  if (!ids || ids.length !== 1 || (path.sub === "value" && value !== ids[0])) {
+  const [id] = ids ?? [];
+  if (id === undefined || ids?.length !== 1) {
     throw new Problem("noTarget", 'Members are added with path "members" and a list of their ids.');
   }
-  return [{ add: given ?? ids }];
+  const given = path.sub === undefined ? toMemberIds(value, id) : path.sub === "value" ? toMemberIds(value) : [id];
+  if (given.some((one) => one !== id))
+    throw new Problem("mutability", "members.value is fixed: remove and add members.");
+  return [{ add: [id] }];
 }
 
 /** The ids of a filter that is `value eq "id"` or several of those joined by `or`. */
@@ -107,14 +110,14 @@ export function toMemberIds(json: unknown, otherwise?: string): string[] {
   const ids = new Set<string>();
   for (const element of Array.isArray(json) ? json : [json]) {
     if (element === null) continue;
-    const id = typeof element === "string" ? element : (valueOf(element) ?? otherwise);
+    const id = typeof element === "string" ? element : (idOf(element) ?? otherwise);
     if (typeof id !== "string" || id.trim() === "") throw invalid("members", 'must be a list of {"value": "<id>"}');
     ids.add(requireMemberId(id));
   }
   return [...ids];
 }
 
-function valueOf(element: unknown): unknown {
+function idOf(element: unknown): unknown {
   if (!isObject(element)) return undefined;
   const given = Object.entries(element).filter(([name]) => name.toLowerCase() === "value");
   if (given.length > 1) throw new Problem("invalidSyntax", "members.value is given twice, in different letter case.");

@@ -18,8 +18,8 @@ const operationsMax = 1000;
 export function parsePatch(body: unknown): Operation[] {
   if (!isObject(body)) throw new Problem("invalidSyntax", "A PATCH takes a JSON object with Operations.");
   const envelope = spelled(body, ["schemas", "Operations"], "the PatchOp message");
-  requirePatchOp(envelope["schemas"]);
-  const operations = envelope["Operations"];
+  requirePatchOp(envelope.schemas);
+  const operations = envelope.Operations;
   if (!Array.isArray(operations) || operations.length === 0) {
     throw new Problem("invalidSyntax", "Operations must be a list with at least one operation.");
   }

@@ -89,6 +89,10 @@ export class FilterParser {
     const path = this.#resolve(token.text, token);
     if (this.peek().kind !== "[") return this.#parseComparison(path, token.text);
     if (this.#within) throw wrong(this.peek(), "brackets within brackets have no meaning");
+    const attribute = attributeAt(path)?.leaf;
+    if (path.sub !== undefined || (attribute && attribute.type !== "complex" && !attribute.multiValued)) {
+      throw wrong(this.peek(), `${shown(token.text)} has no parts to choose by`);
+    }
     const filter = this.parseBrackets(path, token.text);
     return this.#parseAfterBrackets(path, token.text, filter);
   }

@@ -1,0 +1,113 @@
+/**
+ * One comparison in SQL. Values go in as parameters; nothing that a client writes can make a statement fail, so what the
+ * database could not even take for a value of the type (a name where ids are UUIDs, a NUL) is false without asking it.
+ */
+import { type RawBuilder, type SqlBool, sql } from "kysely";
+import type { Attribute } from "../../vocabulary/attributes.ts";
+import type { Literal, Operator } from "../../vocabulary/filter/index.ts";
+import { formatInstant, parseInstant } from "../../vocabulary/instants.ts";
+import { isStorable, normaliseName } from "../../vocabulary/names.ts";
+
+export type Condition = RawBuilder<SqlBool>;
+
+/** A single value in SQL and what it is. It may be null; a condition on it is then null, which counts as false. */
+export interface Scalar {
+  readonly kind: "text" | "normalised" | "id" | "boolean" | "number" | "instant";
+  readonly value: RawBuilder<unknown>;
+}
+
+export const never: Condition = sql<SqlBool>`false`;
+export const always: Condition = sql<SqlBool>`true`;
+
+/** False where null: what `not` and `ne` need, and an index cannot serve. */
+export function negate(condition: Condition): Condition {
+  return sql<SqlBool>`(${condition}) is not true`;
+}
+
+export function isPresent({ kind, value }: Scalar): Condition {
+  return kind === "text" || kind === "normalised" ? sql<SqlBool>`${value} <> ''` : sql<SqlBool>`${value} is not null`;
+}
+
+/** As `holds` of src/vocabulary/filter/matches.ts, to which the tests hold it. `ne` and null are the caller's. */
+export function compareScalar(scalar: Scalar, leaf: Attribute, op: Operator, literal: Literal): Condition {
+  const { kind, value } = scalar;
+  if (typeof literal === "string" && !isStorable(literal)) return never;
+  switch (kind) {
+    case "boolean":
+      return op === "eq" && typeof literal === "boolean" ? sql<SqlBool>`${value} = ${literal}::boolean` : never;
+    case "number":
+      return typeof literal === "number" ? inOrder(value, op, sql`${String(literal)}::numeric`) : never;
+    case "instant":
+      return typeof literal === "string" ? compareInstant(value, op, literal) : never;
+    default:
+      return typeof literal === "string" ? compareText(scalar, leaf, op, literal) : never;
+  }
+}
+
+const symbols: ReadonlyMap<Operator, RawBuilder<unknown>> = new Map([
+  ["eq", sql`=`],
+  ["gt", sql`>`],
+  ["ge", sql`>=`],
+  ["lt", sql`<`],
+  ["le", sql`<=`],
+]);
+
+function inOrder(left: RawBuilder<unknown>, op: Operator, right: RawBuilder<unknown>): Condition {
+  const symbol = symbols.get(op);
+  return symbol ? sql<SqlBool>`${left} ${symbol} ${right}` : never;
+}
+
+function compareInstant(value: RawBuilder<unknown>, op: Operator, literal: string): Condition {
+  const instant = parseInstant(literal);
+  return instant === undefined ? never : inOrder(value, op, sql`${formatInstant(instant)}::timestamptz`);
+}
+
+function compareText({ kind, value }: Scalar, leaf: Attribute, op: Operator, literal: string): Condition {
+  if (kind === "id" && op === "eq") return compareId(value, leaf, literal);
+  const stored =
+    kind === "id" ? sql`${value}::text` : kind === "normalised" || leaf.caseExact ? value : foldCase(value);
+  const wanted = leaf.caseExact
+    ? sql`${literal}::text`
+    : kind === "text"
+      ? foldCase(sql`${literal}::text`)
+      : sql`${normaliseName(literal)}::text`;
+  switch (op) {
+    case "eq":
+      return sql<SqlBool>`${stored} = ${wanted}`;
+    case "co":
+      return sql<SqlBool>`strpos(${stored}, ${wanted}) > 0`;
+    case "sw":
+      return startsWith(kind, stored, wanted, literal);
+    case "ew":
+      return sql<SqlBool>`right(${stored}, length(${wanted})) = ${wanted}`;
+    default:
+      // By code point on every server, whatever its locale; RFC 7644 leaves the order of text to the service.
+      return inOrder(sql`(${stored} collate "C")`, op, wanted);
+  }
+}
+
+/** A pattern, with its wildcards escaped, is the form that an index on the column can serve. */
+function startsWith(
+  kind: Scalar["kind"],
+  stored: RawBuilder<unknown>,
+  wanted: RawBuilder<unknown>,
+  literal: string,
+): Condition {
+  if (kind !== "normalised") return sql<SqlBool>`starts_with(${stored}, ${wanted})`;
+  return sql<SqlBool>`${stored} like ${`${normaliseName(literal).replace(/[\\%_]/g, "\\$&")}%`}`;
+}
+
+/** RFC 7643 §3.1: `id` is case-exact; ids that refer to others are not. */
+function compareId(value: RawBuilder<unknown>, leaf: Attribute, literal: string): Condition {
+  const id = leaf.caseExact ? literal : literal.toLowerCase();
+  return isUuid(id) ? sql<SqlBool>`${value} = ${id}::uuid` : never;
+}
+
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
+
+/** Text that is not stored normalised is brought into that form by the database, and what it is compared with as well. */
+export function foldCase(text: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`lower(normalize(${text}, nfkc))`;
+}
