@@ -1,0 +1,90 @@
+/** Tag users: people, what was decided about them and why. */
+import { requirePermission } from "../auth/authority.ts";
+import { countUsers, listUserIds, type UserListFilter, type UserListPosition } from "../db/user-list.ts";
+import { findUserViews, type UserView } from "../db/users.ts";
+import { primaryEmail } from "../domain/identity.ts";
+import type { Json, JsonObject } from "../domain/model.ts";
+import { usherExtension } from "../domain/words.ts";
+import { type AccessChange, changeAccess, deleteUser, getUser } from "../provisioning/users.ts";
+import { readPage } from "./cursor.ts";
+import type { Handlers } from "./operation.ts";
+
+export const userHandlers: Handlers = {
+  async listUsers(call) {
+    const { db } = call.deps;
+    const { tenantId } = call.ctx.principal;
+    const filter = call.query as UserListFilter;
+    const read = (after: UserListPosition | null, limit: number) => listUserIds(db, tenantId, filter, after, limit);
+    const { rows, nextCursor } = await readPage(call, read, (position) => position);
+    const ids = rows.map((row) => row.id);
+    const users = await findUserViews(db, tenantId, ids);
+    const total = await countUsers(db, tenantId, filter);
+    return { body: { users: users.map(toUser), total, nextCursor } };
+  },
+
+  async getUser({ deps, ctx, params }) {
+    return { body: toUser(await getUser(deps, ctx, params.id!)) };
+  },
+
+  async changeUser({ deps, ctx, params, body }) {
+    const change = body as AccessChange;
+    if (change.role !== undefined || change.suspended !== undefined) await requirePermission(deps, ctx, "users.manage");
+    // LIC-11: whoever causes a seat to be taken or freed needs the license permission.
+    if (change.tier !== undefined) await requirePermission(deps, ctx, "licenses.manage");
+    return { body: toUser(await changeAccess(deps, ctx, params.id!, change)) };
+  },
+
+  async deleteUser({ deps, ctx, params }) {
+    await deleteUser(deps, ctx, params.id!);
+    return {};
+  },
+};
+
+/** A user as the management API shows them. */
+export function toUser(view: UserView) {
+  const { doc } = view;
+  return {
+    id: view.id,
+    userName: doc.userName,
+    externalId: textOf(doc.externalId),
+    displayName: displayNameOf(doc),
+    email: primaryEmail(doc),
+    phone: primaryOf(doc.phoneNumbers),
+    company: textOf(usherExtension(doc).company),
+    active: doc.active,
+    suspended: view.suspended,
+    status: view.status,
+    role: view.role,
+    roleSource: view.roleSource,
+    administrative: view.administrative,
+    rolePin: view.rolePin,
+    tierPin: view.tierPinned ? (view.tierPin ?? "none") : null,
+    tierSource: view.tierSource,
+    license: view.license,
+    teams: view.teams,
+    groups: view.groups,
+    createdAt: view.createdAt,
+    modifiedAt: view.modifiedAt,
+  };
+}
+
+function displayNameOf(doc: JsonObject): string | null {
+  const name = isObject(doc.name) ? doc.name : {};
+  const parts = [textOf(name.givenName), textOf(name.familyName)].filter((part) => part !== null);
+  return textOf(doc.displayName) ?? textOf(name.formatted) ?? (parts.join(" ") || null);
+}
+
+function primaryOf(values: Json | undefined): string | null {
+  if (!Array.isArray(values)) return null;
+  const items = values.filter(isObject);
+  const chosen = items.find((item) => item.primary === true) ?? items[0];
+  return textOf(chosen?.value);
+}
+
+function textOf(value: Json | undefined): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
