@@ -17,7 +17,7 @@ export interface JobData {
 }
 
 export interface JobRunner extends JobQueue {
-  /** Starts working a queue; one job at a time in this process. `signal` says that the process is about to stop. */
+  /** Starts working a queue; one job of a tenant at a time. `signal` says that the process is about to stop. */
   work(name: string, handler: (data: JobData, signal: AbortSignal) => Promise<void>): Promise<void>;
   /** Lets jobs in work finish, for at most `shutdownMs`; what is cut off is tried again by whoever starts next. */
   stop(): Promise<void>;
@@ -29,6 +29,12 @@ export interface JobOptions {
 }
 
 const schema = "pgboss";
+
+/** On PostgreSQL a second tenant does not wait for the first; PGlite could not run the two side by side anyway. */
+const workersPerQueue = { postgres: 2, pglite: 1 } as const;
+
+/** Only what another process enqueued, or a retry, is found by polling. */
+const polling = { pollingIntervalSeconds: 5, batchSize: 1 } as const;
 
 export async function startJobs(database: OpenDatabase, log: Logger, options: JobOptions): Promise<JobRunner> {
   const boss = new PgBoss({
@@ -47,27 +53,34 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
   for (const name of options.queues) await ensureQueue(boss, name);
   if (database.engine === "pglite") await reviveOrphans(database);
 
-  const workers = new Map<string, string>();
+  const workers = new Map<string, string[]>();
+  const nudge = (name: string) => {
+    for (const worker of workers.get(name) ?? []) boss.notifyWorker(worker);
+  };
   const stopping = new AbortController();
 
   return {
     async enqueue(tx: Transaction, name: string, { tenantId }: JobData) {
       await boss.send(name, { tenantId }, { db: within(tx), singletonKey: tenantId });
-      afterCommit(tx, () => {
-        const worker = workers.get(name);
-        if (worker !== undefined) boss.notifyWorker(worker);
-      });
+      afterCommit(tx, () => nudge(name));
     },
     async work(name, handler) {
-      // Only what another process enqueued, or a retry, is found by polling.
-      const worker = await boss.work<JobData>(name, { pollingIntervalSeconds: 5, batchSize: 1 }, async ([job]) => {
+      const run = async ([job]: { id: string; data: JobData; signal: AbortSignal }[]) => {
         if (!job) return;
-        await handler(job.data, AbortSignal.any([job.signal, stopping.signal])).catch((error: unknown) => {
+        try {
+          await handler(job.data, AbortSignal.any([job.signal, stopping.signal]));
+        } catch (error) {
           log.error({ err: error, job: name, id: job.id, data: job.data }, "background job failed; it is tried again");
           throw error;
-        });
-      });
-      workers.set(name, worker);
+        } finally {
+          // Where there was one job there may be more.
+          nudge(name);
+        }
+      };
+      for (let i = 0; i < workersPerQueue[database.engine]; i++) {
+        const worker = await boss.work(name, polling, run);
+        workers.set(name, [...(workers.get(name) ?? []), worker]);
+      }
     },
     async stop() {
       stopping.abort();
@@ -89,8 +102,8 @@ async function ensureQueue(boss: PgBoss, name: string): Promise<void> {
     expireInSeconds: 23 * 3600,
     deleteAfterSeconds: 24 * 3600,
   });
-  // Fills pg-boss' memory of the queue: asked for inside a transaction, it would need a second connection.
-  await boss.getQueue(name);
+  // Looks for nothing, but makes pg-boss remember the queue: inside a transaction it could not ask for it any more.
+  await boss.findJobs(name, { key: "" });
 }
 
 /** The process owns the data directory alone, so whatever is still in work there was cut off with the process before. */
