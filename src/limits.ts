@@ -40,6 +40,8 @@ export const limits = {
   keepAliveMs: 65_000,
   /** Requests in flight at SIGTERM get this long; orchestrators kill after 30 s. */
   shutdownMs: 10_000,
+  /** What a connection sent and was answered is kept this long: a month-end's trouble is looked into the month after. */
+  provisioningLogDays: 45,
   /** A request id taken over from the client. Longer or stranger ones are replaced by our own. */
   requestIdLengthMax: 128,
 } as const;

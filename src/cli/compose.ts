@@ -1,14 +1,17 @@
 /** Puts the server together: the tools of the use cases, the jobs, the doors, the app around them. */
 import type { Express } from "express";
+import { createAdminRouters } from "../admin/router.ts";
 import { Secret } from "../auth/secret.ts";
+import { openProvisioningLog, type ProvisioningLog } from "../db/provisioning-log.ts";
 import type { OpenDatabase } from "../db/transactions.ts";
 import { createApp } from "../http/app.ts";
 import { newId } from "../ids.ts";
-import { type JobRunner, startJobs } from "../jobs/boss.ts";
+import { startJobs } from "../jobs/boss.ts";
+import { queues, startWork } from "../jobs/work.ts";
 import type { Logger } from "../log.ts";
-import { drainJobName, reconcileJobName } from "../provisioning/jobs.ts";
 import { createRulesStore } from "../provisioning/rules.ts";
 import type { TokenDeps } from "../provisioning/tokens.ts";
+import { createScimRouter } from "../scim/router.ts";
 
 export interface Parts {
   /** Migrated. */
@@ -25,6 +28,7 @@ export interface ServerDeps extends TokenDeps {
   readonly operatorToken: Secret;
   readonly publicUrl: string | undefined;
   readonly log: Logger;
+  readonly provisioningLog: ProvisioningLog;
 }
 
 export interface Composed {
@@ -32,13 +36,13 @@ export interface Composed {
   readonly deps: ServerDeps;
   /** From now on the app asks for no more work. */
   beginStop(): void;
-  /** Ends what runs in the background; the database stays open. */
-  stopJobs(): Promise<void>;
+  /** Ends what runs in the background and writes what is still to be written; the database stays open. */
+  stopWork(): Promise<void>;
 }
 
 export async function compose(parts: Parts): Promise<Composed> {
   const { database, log } = parts;
-  const jobs = await startJobs(database, log, { queues: [reconcileJobName, drainJobName] });
+  const jobs = await startJobs(database, log, { queues });
   const deps: ServerDeps = {
     db: database,
     rules: createRulesStore(),
@@ -49,14 +53,17 @@ export async function compose(parts: Parts): Promise<Composed> {
     secret: new Secret(parts.secret.toString("hex")),
     operatorToken: new Secret(parts.operatorToken),
     publicUrl: parts.publicUrl,
+    provisioningLog: openProvisioningLog(database, {
+      onError: (error) => log.warn({ err: error }, "exchanges could not be written to the provisioning log"),
+    }),
   };
-  await startWork(jobs, deps);
+  const stopClockwork = await startWork(jobs, deps, log);
   let stopping = false;
   const app = createApp({
     database,
     log,
     newId,
-    routers: {},
+    routers: { "/scim/v2": createScimRouter(deps), ...createAdminRouters(deps) },
     stopping: () => stopping,
   });
   return {
@@ -65,8 +72,10 @@ export async function compose(parts: Parts): Promise<Composed> {
     beginStop() {
       stopping = true;
     },
-    stopJobs: () => jobs.stop(),
+    async stopWork() {
+      stopClockwork();
+      await jobs.stop();
+      await deps.provisioningLog.close();
+    },
   };
 }
-
-async function startWork(_jobs: JobRunner, _deps: ServerDeps): Promise<void> {}

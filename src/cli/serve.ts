@@ -27,7 +27,7 @@ export async function serve(config: Config, log: Logger): Promise<number> {
       composed.beginStop();
       await listening.stop();
     } finally {
-      await composed.stopJobs();
+      await composed.stopWork();
     }
   } finally {
     await configured.close();

@@ -98,7 +98,7 @@ export async function startServer(database: OpenDatabase, options: ServerOptions
     async close() {
       composed.beginStop();
       await listening.stop();
-      await composed.stopJobs();
+      await composed.stopWork();
     },
   };
 }
