@@ -59,6 +59,7 @@ function openCursor<Position>(call: Call, cursor: string): Position {
 
 function sign(call: Call, payload: string): Buffer {
   const { cursor: _cursor, limit: _limit, ...filters } = call.query;
-  const place = [call.ctx.principal.tenantId, call.operationId, Object.entries(filters).sort(), payload];
+  const { tenantId } = call.ctx.principal;
+  const place = [tenantId, call.operationId, call.params, Object.entries(filters).sort(), payload];
   return call.deps.secret.digest("cursor", JSON.stringify(place)).subarray(0, 16);
 }

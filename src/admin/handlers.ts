@@ -1,7 +1,10 @@
 /** All handlers, by operationId. */
 import { Problem } from "../problems.ts";
 import { logHandlers } from "./log.ts";
+import { mappingHandlers } from "./mapping.ts";
 import type { Handlers } from "./operation.ts";
+import { overviewHandlers } from "./overview.ts";
+import { poolHandlers } from "./pools.ts";
 import { tenantHandlers } from "./tenants.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { userHandlers } from "./users.ts";
@@ -14,18 +17,6 @@ export const handlers: Handlers = {
   evaluateAccess: pending,
   getSettings: pending,
   changeSettings: pending,
-  getOverview: pending,
-  listPools: pending,
-  patchPool: pending,
-  quoteSeats: pending,
-  purchaseSeats: pending,
-  reduceSeats: pending,
-  listWaitlist: pending,
-  prioritizeWaiting: pending,
-  getMapping: pending,
-  saveMapping: pending,
-  previewMapping: pending,
-  getMappingProgress: pending,
   explainUser: pending,
   listRoles: pending,
   createRole: pending,
@@ -36,6 +27,9 @@ export const handlers: Handlers = {
   declinePromotion: pending,
   ...tenantHandlers,
   ...tokenHandlers,
+  ...overviewHandlers,
+  ...poolHandlers,
+  ...mappingHandlers,
   ...userHandlers,
   ...logHandlers,
 };
