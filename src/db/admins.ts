@@ -1,5 +1,6 @@
 /** GRD-7: whoever may remove an active Admin takes one lock per tenant, then looks in a later statement. */
 import type { TenantRules } from "../domain/access.ts";
+import { reservedPermissions } from "../domain/permissions.ts";
 import { isFullAdmin } from "../domain/promotion.ts";
 import type { Executor, Statement, Transaction } from "./database.ts";
 
@@ -12,7 +13,9 @@ const others: Statement = {
   name: "admins_others",
   text: `select exists (
     select from users where tenant_id = $1 and administrative and role = any ($2) and status = 'active'
-      and (ends_at is null or ends_at > $3) and id <> all ($4::uuid[])) as found`,
+      and (ends_at is null or ends_at > $3) and id <> all ($4::uuid[]) and exists (
+        select from role_grants g where g.tenant_id = users.tenant_id and g.user_id = users.id
+          and g.role = users.role and g.source = users.role_source and g.permissions @> $5::text[])) as found`,
 };
 
 const isAdmin: Statement = {
@@ -33,12 +36,22 @@ export async function otherAdminExists(
   now: Date,
 ): Promise<boolean> {
   const full = rules.roles.filter(isFullAdmin).map((role) => role.key);
-  const [row] = await executor.query<{ found: boolean }>(others, [rules.tenantId, full, now.toISOString(), except]);
+  const [row] = await executor.query<{ found: boolean }>(others, [
+    rules.tenantId,
+    full,
+    now.toISOString(),
+    except,
+    reservedPermissions,
+  ]);
   return row?.found ?? false;
 }
 
 /** Whether one of the users holds an administrative role. */
-export async function someAdministrative(executor: Executor, tenantId: string, ids: readonly string[]): Promise<boolean> {
+export async function someAdministrative(
+  executor: Executor,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<boolean> {
   const [row] = await executor.query<{ administrative: boolean | null }>(isAdmin, [tenantId, ids]);
   return row?.administrative ?? false;
 }

@@ -230,9 +230,16 @@ const classify: Statement = {
       (select array_agg(i.id order by i.id) from i join groups g on g.tenant_id = $1 and g.id = i.id) as groups`,
 };
 
-export async function classifyMembers(executor: Executor, tenantId: string, ids: readonly string[]): Promise<KnownMembers> {
+export async function classifyMembers(
+  executor: Executor,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<KnownMembers> {
   const wellFormed = ids.filter((id) => uuidPattern.test(id));
-  const [row] = await executor.query<{ users: string[] | null; groups: string[] | null }>(classify, [tenantId, wellFormed]);
+  const [row] = await executor.query<{ users: string[] | null; groups: string[] | null }>(classify, [
+    tenantId,
+    wellFormed,
+  ]);
   const users = row?.users ?? [];
   const groups = row?.groups ?? [];
   const known = new Set([...users, ...groups]);
@@ -263,7 +270,12 @@ const present: Statement = {
 };
 
 /** Which of the users are direct members already. */
-export async function findPresentMembers(executor: Executor, tenantId: string, groupId: string, ids: readonly string[]) {
+export async function findPresentMembers(
+  executor: Executor,
+  tenantId: string,
+  groupId: string,
+  ids: readonly string[],
+) {
   if (ids.length === 0) return [];
   const rows = await executor.query<{ user_id: string }>(present, [tenantId, groupId, ids]);
   return rows.map((row) => row.user_id);

@@ -139,3 +139,52 @@ const voidOpen: Statement = {
 export async function voidWishes(executor: Executor, tenantId: string, userId: string, at: string): Promise<void> {
   await executor.query(voidOpen, [tenantId, userId, at]);
 }
+
+/** A request as the deciding transaction reads it. */
+export interface PromotionRecord {
+  readonly id: string;
+  readonly kind: "role" | "identity";
+  readonly userId: string | null;
+  readonly userName: string;
+  readonly userNameNorm: string;
+  readonly role: string;
+  readonly sources: readonly string[];
+  readonly identity: SignInIdentity;
+  readonly wish: JsonObject | null;
+  readonly state: string;
+  readonly requestedBy: readonly Actor[];
+}
+
+const lockOne: Statement = {
+  name: "promotions_lock",
+  text: `select id, kind, user_id as "userId", user_name as "userName", user_name_norm as "userNameNorm", role, sources,
+    identity, wish, state, requested_by as "requestedBy" from promotions where tenant_id = $1 and id = $2 for update`,
+};
+
+export async function lockPromotion(
+  executor: Executor,
+  tenantId: string,
+  id: string,
+): Promise<PromotionRecord | undefined> {
+  return (await executor.query<PromotionRecord>(lockOne, [tenantId, id]))[0];
+}
+
+const close: Statement = {
+  name: "promotions_close",
+  text: `update promotions set state = $3, decided_by = $4, decided_at = $5, expires_at = $6,
+    user_id = coalesce(user_id, $7) where tenant_id = $1 and id = $2`,
+};
+
+export interface PromotionDecision {
+  readonly state: "approved" | "declined" | "void";
+  readonly by: JsonObject;
+  readonly at: string;
+  /** For a create still to come: until when the approval waits. */
+  readonly expiresAt: string | null;
+  readonly userId: string | null;
+}
+
+export async function closePromotion(executor: Executor, tenantId: string, id: string, decision: PromotionDecision) {
+  const { state, by, at, expiresAt, userId } = decision;
+  await executor.query(close, [tenantId, id, state, JSON.stringify(by), at, expiresAt, userId]);
+}

@@ -32,7 +32,10 @@ const load: Statement = {
     from tenants t join mappings m on m.tenant_id = t.id where t.id = $1`,
 };
 
-const version: Statement = { name: "rules_version", text: "select rules_version as version from tenants where id = $1" };
+const version: Statement = {
+  name: "rules_version",
+  text: "select rules_version as version from tenants where id = $1",
+};
 
 const share: Statement = {
   name: "rules_share",

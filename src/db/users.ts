@@ -153,6 +153,12 @@ const one: Statement = {
     where u.tenant_id = $1 and u.id = $2`,
 };
 
+const oneByName: Statement = {
+  name: "users_one_by_name",
+  text: `select ${columns}, ${decisionFacts}, ${memberships}, ${position} from users u ${joins} ${reach}
+    where u.tenant_id = $1 and u.user_name_norm = $2`,
+};
+
 const lock: Statement = {
   name: "users_lock",
   text: "select id, administrative from users where tenant_id = $1 and id = any ($2::uuid[]) order by id for no key update",
@@ -184,6 +190,16 @@ export async function findUser(executor: Executor, tenantId: string, id: string)
   return row === undefined ? undefined : { state: toState(row), view: toView(row) };
 }
 
+/** The same by normalised userName. */
+export async function findUserByName(
+  executor: Executor,
+  tenantId: string,
+  userNameNorm: string,
+): Promise<StoredUser | undefined> {
+  const [row] = await executor.query<Row>(oneByName, [tenantId, userNameNorm]);
+  return row === undefined ? undefined : { state: toState(row), view: toView(row) };
+}
+
 /** Locks users in the order of their ids (DESIGN §5) and returns those that exist. */
 export async function lockUsers(executor: Executor, tenantId: string, ids: readonly string[]): Promise<string[]> {
   const rows = await executor.query<{ id: string }>(lock, [tenantId, ids]);
@@ -191,7 +207,11 @@ export async function lockUsers(executor: Executor, tenantId: string, ids: reado
 }
 
 /** The facts behind the decisions of many users, in the order of their ids. */
-export async function findUserStates(executor: Executor, tenantId: string, ids: readonly string[]): Promise<UserState[]> {
+export async function findUserStates(
+  executor: Executor,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<UserState[]> {
   if (ids.length === 0) return [];
   return (await executor.query<Row>(facts, [tenantId, ids])).map(toState);
 }
@@ -232,7 +252,10 @@ function toState(row: Row): UserState {
     modifiedAt: row.modified_at,
     bindings: row.bindings ?? [],
     grants: row.grants ?? [],
-    seat: row.seat_tier === null ? null : { tier: row.seat_tier, no: row.seat_no as number, since: row.seat_since as string },
+    seat:
+      row.seat_tier === null
+        ? null
+        : { tier: row.seat_tier, no: row.seat_no as number, since: row.seat_since as string },
     waiting:
       row.queue_tier === null
         ? null
@@ -245,7 +268,7 @@ function toState(row: Row): UserState {
   };
 }
 
-export function toView(row: Row): UserView {
+function toView(row: Row): UserView {
   const { seat_tier, queue_tier } = row;
   const since = seat_tier !== null ? row.seat_since : row.queue_since;
   return {
@@ -276,7 +299,12 @@ export function toView(row: Row): UserView {
 }
 
 /** DESIGN §5: a seat can come without a write to the user's row, so the version names it too. */
-export function etagOf(version: number, seatTier: string | null, seatNo: number | null, queueTier: string | null): string {
+export function etagOf(
+  version: number,
+  seatTier: string | null,
+  seatNo: number | null,
+  queueTier: string | null,
+): string {
   const seat = seatTier === null ? "" : `.${seatTier}-${seatNo}`;
   return `W/"${version}${seat}${queueTier === null ? "" : `.q-${queueTier}`}"`;
 }

@@ -1,6 +1,7 @@
 /** ROL-2: which role and tier each source asks for, strongest source first, each with its reason. */
-import type { Binding, GroupEntry, MappingDocument, Pin, Role, Settings, Tier, UserDoc } from "./model.ts";
+
 import { normaliseName } from "../vocabulary/names.ts";
+import type { Binding, GroupEntry, MappingDocument, Pin, Role, Settings, Tier, UserDoc } from "./model.ts";
 import { wishedRole, wishedTier } from "./words.ts";
 
 export type SourceKind = "pin" | "words" | "group" | "rule" | "default" | "kept";
@@ -65,7 +66,12 @@ export function roleCandidates(user: AccessFacts, rules: TenantRules): Candidate
   }
   const wish = wishedRole(user.doc, rules.roles, rules.mapping.defaults.role).value;
   if (wish !== null) {
-    found.push({ value: wish, kind: "words", source: "words", because: `The client asks for the role "${wish.name}".` });
+    found.push({
+      value: wish,
+      kind: "words",
+      source: "words",
+      because: `The client asks for the role "${wish.name}".`,
+    });
   }
   for (const { entry, binding } of boundEntries(user, rules)) {
     const role = entry.role === null ? undefined : rules.role.get(entry.role);
@@ -77,7 +83,12 @@ export function roleCandidates(user: AccessFacts, rules: TenantRules): Candidate
     if (role !== undefined && rule.applies(user.doc)) found.push(fromRule(role, rule, `the role "${role.name}"`));
   }
   const fallback = rules.role.get(rules.mapping.defaults.role) ?? lowest(rules.roles);
-  found.push({ value: fallback, kind: "default", source: "default", because: `"${fallback.name}" is the default role.` });
+  found.push({
+    value: fallback,
+    kind: "default",
+    source: "default",
+    because: `"${fallback.name}" is the default role.`,
+  });
   return found;
 }
 
@@ -91,7 +102,12 @@ export function tierCandidates(user: AccessFacts, rules: TenantRules): Candidate
   }
   const wish = wishedTier(user.doc, rules.tiers).value;
   if (wish !== null) {
-    found.push({ value: wish, kind: "words", source: "words", because: `The client asks for the tier "${wish.name}".` });
+    found.push({
+      value: wish,
+      kind: "words",
+      source: "words",
+      because: `The client asks for the tier "${wish.name}".`,
+    });
   }
   for (const { entry, binding } of boundEntries(user, rules)) {
     const tier = entry.tier === null ? undefined : rules.tier.get(entry.tier);
@@ -152,7 +168,9 @@ function sortGroups<Value>(found: Candidate<Value>[], rank: (value: Value) => nu
   found.sort(
     (a, b) =>
       weight(a) - weight(b) ||
-      (a.kind === "group" ? rank(b.value) - rank(a.value) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0) : 0),
+      (a.kind === "group"
+        ? rank(b.value) - rank(a.value) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0)
+        : 0),
   );
 }
 

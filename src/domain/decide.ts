@@ -106,7 +106,13 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
   let { winner, newGrant } = verdict;
   let kept = false;
   // GRD-7: the last active Admin cannot be demoted; leaving is another matter.
-  if (heldRole !== null && before?.status === "active" && status === "active" && isFullAdmin(heldRole) && !isFullAdmin(winner.value)) {
+  if (
+    heldRole !== null &&
+    before?.status === "active" &&
+    status === "active" &&
+    isFullAdmin(heldRole) &&
+    !isFullAdmin(winner.value)
+  ) {
     if (circumstances.otherAdmin === undefined) return { kind: "askAdmins" };
     if (!circumstances.otherAdmin) {
       if (circumstances.direct) return { kind: "refused", refusal: refuseLastAdmin(draft, heldRole, winner.value) };

@@ -15,7 +15,12 @@ export interface Draft extends AccessFacts {
 }
 
 /** The document with some of the extension's and of the core's attributes as they were. */
-export function restoreWords(doc: UserDoc, stored: UserDoc, extension: readonly string[], core: readonly string[]): UserDoc {
+export function restoreWords(
+  doc: UserDoc,
+  stored: UserDoc,
+  extension: readonly string[],
+  core: readonly string[],
+): UserDoc {
   const next: Record<string, unknown> = { ...doc };
   const words: Record<string, unknown> = { ...usherExtension(doc) };
   const storedWords = usherExtension(stored);

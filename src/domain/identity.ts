@@ -1,6 +1,7 @@
 /** GRD-6, GRD-8: what a person signs in with, as the client wrote it, in a form that compares. */
-import type { Json, JsonObject, UserDoc } from "./model.ts";
+
 import { normaliseName } from "../vocabulary/names.ts";
+import type { Json, JsonObject, UserDoc } from "./model.ts";
 
 export interface SignInIdentity {
   readonly userName: string;
@@ -23,7 +24,8 @@ export function emailsOf(doc: UserDoc): string[] {
   const emails = doc["emails"];
   if (!Array.isArray(emails)) return [];
   return (emails as readonly Json[]).flatMap((item) => {
-    const value = typeof item === "object" && item !== null && !Array.isArray(item) ? (item as JsonObject)["value"] : item;
+    const value =
+      typeof item === "object" && item !== null && !Array.isArray(item) ? (item as JsonObject)["value"] : item;
     return typeof value === "string" ? [value] : [];
   });
 }

@@ -21,7 +21,10 @@ export function activeTime(doc: UserDoc): { startsAt: string | null; endsAt: str
 /** Whether a moment lies within the user's dates: from the start on, and before the end. */
 export function withinDates(doc: UserDoc, now: Date): boolean {
   const { startsAt, endsAt } = activeTime(doc);
-  return !(startsAt !== null && now.getTime() < Date.parse(startsAt)) && !(endsAt !== null && now.getTime() >= Date.parse(endsAt));
+  return (
+    !(startsAt !== null && now.getTime() < Date.parse(startsAt)) &&
+    !(endsAt !== null && now.getTime() >= Date.parse(endsAt))
+  );
 }
 
 /** USR-1: the decided status. What the client says is one condition among four. */

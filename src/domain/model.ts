@@ -152,4 +152,7 @@ export interface Actor {
   readonly label: string;
   /** The person a token acts for, where there is one. */
   readonly userId?: string;
+  /** The person who issued the token, where that was one. */
+  readonly issuerId?: string;
+  readonly door?: "scim" | "api" | "cli" | "job";
 }

@@ -1,11 +1,11 @@
 /** What the rules refuse of a client's words (ROL-3, LIC-10, USR-4, USR-5), as values that say what to change. */
 import type { ProblemCode, ProblemFacts } from "../problems.ts";
+import { normaliseName } from "../vocabulary/names.ts";
 import type { TenantRules } from "./access.ts";
 import { type Draft, restoreWords } from "./draft.ts";
 import { emailsOf, primaryEmail, type SignInIdentity } from "./identity.ts";
 import type { Json, JsonObject, UserDoc, UserState } from "./model.ts";
 import { usherExtension, wishedRole, wishedTier } from "./words.ts";
-import { normaliseName } from "../vocabulary/names.ts";
 
 /** What somebody wanted and could not have, for the Admin to decide on. */
 export interface PromotionWish {
@@ -41,13 +41,27 @@ function checkRole(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): Re
   const known = rules.roles.map((role) => role.key).join(", ");
   const wish = wishedRole(doc, rules.roles, rules.mapping.defaults.role);
   if (wish.unknown !== null && wish.unknown !== text(stored, "role")) {
-    return refuse("unknownRole", "ROL-3", `There is no role "${wish.unknown}". Known roles: ${known}.`, "role", ["role"], []);
+    return refuse(
+      "unknownRole",
+      "ROL-3",
+      `There is no role "${wish.unknown}". Known roles: ${known}.`,
+      "role",
+      ["role"],
+      [],
+    );
   }
   if (rules.settings.unknownRoles === "refuse") {
     const old = stored === null ? [] : wishedRole(stored, rules.roles, rules.mapping.defaults.role).unknownEntries;
     const fresh = wish.unknownEntries.find((entry) => !old.includes(entry));
     if (fresh !== undefined) {
-      return refuse("unknownRole", "ROL-3", `roles names "${fresh}", which is no role. Known roles: ${known}.`, "roles", [], ["roles"]);
+      return refuse(
+        "unknownRole",
+        "ROL-3",
+        `roles names "${fresh}", which is no role. Known roles: ${known}.`,
+        "roles",
+        [],
+        ["roles"],
+      );
     }
   }
   return null;
@@ -81,7 +95,9 @@ function checkDomain(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): 
   }
   if (!restrictDomains) return null;
   const old = new Set(stored === null ? [] : addressesOf(stored).map(normaliseName));
-  const outside = addressesOf(doc).find((address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)));
+  const outside = addressesOf(doc).find(
+    (address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)),
+  );
   if (outside === undefined) return null;
   const detail = `"${outside}" lies outside the verified domains of this tenant (${domains.join(", ") || "none"}).`;
   return refuse("domainRequired", "USR-5", detail, "emails", [], ["emails", "userName"]);

@@ -1,6 +1,7 @@
 /** ROL-3, LIC-10: what a client's own words say about role and tier. Reads the words; decides nothing. */
-import type { Json, JsonObject, Role, Tier, UserDoc } from "./model.ts";
+
 import { normaliseName } from "../vocabulary/names.ts";
+import type { Json, JsonObject, Role, Tier, UserDoc } from "./model.ts";
 
 export const USHER_USER = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
 
@@ -37,7 +38,8 @@ export interface Wish<T> {
 /** Finds by key or display name, without letter case. */
 export function findNamed<T extends Named>(catalogue: Iterable<T>, text: string): T | undefined {
   const wanted = normaliseName(text);
-  for (const item of catalogue) if (normaliseName(item.key) === wanted || normaliseName(item.name) === wanted) return item;
+  for (const item of catalogue)
+    if (normaliseName(item.key) === wanted || normaliseName(item.name) === wanted) return item;
   return undefined;
 }
 

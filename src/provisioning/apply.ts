@@ -1,18 +1,19 @@
 /** Writes decisions, one transaction at a time: the row with its event and seat, then grants, requests and teams. */
-import { ruleTeams, rulesGiveTeams, type TenantRules } from "../domain/access.ts";
-import { type Circumstances, type Decision, decideUser } from "../domain/decide.ts";
-import type { Draft } from "../domain/draft.ts";
-import type { JsonObject, Permission, UserState } from "../domain/model.ts";
-import { isFullAdmin, type Withheld } from "../domain/promotion.ts";
-import type { Refusal } from "../domain/refusals.ts";
+
 import { otherAdminExists } from "../db/admins.ts";
 import type { Executor, Statement, Transaction } from "../db/database.ts";
 import { type EventRecord, recordEvents } from "../db/events.ts";
 import { addGrantRow, endGrantRows, recordWish } from "../db/promotions.ts";
 import { type Cause, type License, updateUser } from "../db/users.ts";
+import { rulesGiveTeams, ruleTeams, type TenantRules } from "../domain/access.ts";
+import { type Circumstances, type Decision, decideUser } from "../domain/decide.ts";
+import type { Draft } from "../domain/draft.ts";
+import { identityOf } from "../domain/identity.ts";
+import type { JsonObject, Permission, UserState } from "../domain/model.ts";
+import { isFullAdmin, type Withheld } from "../domain/promotion.ts";
+import type { Refusal } from "../domain/refusals.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { describeChange, toWishRecord } from "./outcome.ts";
-import { identityOf } from "../domain/identity.ts";
 
 /** One change being worked on inside a transaction. */
 export interface Work {
@@ -121,7 +122,9 @@ async function recordWithheld(work: Work, before: UserState | null, userId: stri
   const { draft } = decision;
   const wishes = [
     ...decision.withheld.map((one) => ({ wish: wishOf(one, draft), rule: "GRD-4" })),
-    ...decision.dropped.flatMap((refusal) => (refusal.wish === null ? [] : [{ wish: refusal.wish, rule: refusal.rule }])),
+    ...decision.dropped.flatMap((refusal) =>
+      refusal.wish === null ? [] : [{ wish: refusal.wish, rule: refusal.rule }],
+    ),
   ];
   const events: EventRecord[] = [];
   for (const { wish, rule } of wishes) {
@@ -204,7 +207,11 @@ export async function syncRuleTeams(
 }
 
 /** Nobody's authority: what a change means for those whom its actor does not name (GRD-5). */
-export const noAuthority: { authority: readonly Permission[]; approved: readonly never[]; asserted: ReadonlySet<string> } = {
+export const noAuthority: {
+  authority: readonly Permission[];
+  approved: readonly never[];
+  asserted: ReadonlySet<string>;
+} = {
   authority: [],
   approved: [],
   asserted: new Set(),

@@ -1,7 +1,7 @@
 /** What every use case is handed: its tools, and who asks. */
 import type { Principal } from "../auth/principal.ts";
-import type { Actor } from "../domain/model.ts";
 import type { Database, Transaction } from "../db/database.ts";
+import type { Actor } from "../domain/model.ts";
 import type { RulesStore } from "./rules.ts";
 
 export type { Principal } from "../auth/principal.ts";
@@ -35,7 +35,14 @@ export interface RequestContext {
 }
 
 /** The principal as events record it. */
-export function actorOf({ principal }: RequestContext): Actor {
-  const actor = { kind: principal.kind, id: principal.tokenId ?? principal.kind, label: principal.label };
-  return principal.userId === null ? actor : { ...actor, userId: principal.userId };
+export function actorOf({ principal, door }: RequestContext): Actor {
+  const { kind, tokenId, label, userId, issuerId } = principal;
+  return {
+    kind,
+    id: tokenId ?? kind,
+    label,
+    door,
+    ...(userId === null ? {} : { userId }),
+    ...(issuerId === null || issuerId === undefined ? {} : { issuerId }),
+  };
 }

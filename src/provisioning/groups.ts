@@ -1,9 +1,7 @@
 /** Use cases of one group: create, change, delete, read. A change costs what it changes, not what the group holds. */
-import type { TenantRules } from "../domain/access.ts";
-import { entryKey } from "../domain/access.ts";
-import { isAdministrative } from "../domain/permissions.ts";
-import type { Filter } from "../vocabulary/filter/index.ts";
-import { elementMatches } from "../vocabulary/filter/index.ts";
+
+import { lockAuthority } from "../auth/authority.ts";
+import { recordEvents } from "../db/events.ts";
 import {
   addChildren,
   addMembers,
@@ -27,10 +25,12 @@ import {
   renameGroup,
   touchGroup,
 } from "../db/groups.ts";
-import { recordEvents } from "../db/events.ts";
-import { holds } from "../domain/permissions.ts";
-import { lockAuthority } from "../auth/authority.ts";
+import type { TenantRules } from "../domain/access.ts";
+import { entryKey } from "../domain/access.ts";
+import { holds, isAdministrative } from "../domain/permissions.ts";
 import { Problem } from "../problems.ts";
+import type { Filter } from "../vocabulary/filter/index.ts";
+import { elementMatches } from "../vocabulary/filter/index.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
@@ -90,7 +90,13 @@ export async function createGroup(deps: Deps, ctx: RequestContext, input: GroupI
       const at = now.toISOString();
       const teamId = rules.mapping.autoTeams ? deps.newId() : null;
       await insertGroup(tx, { tenantId, id, ...names, at, teamId, rulesVersion: rules.version });
-      const events = [eventOf(work, "group.created", "Group", id, { ...input, externalId: names.externalId, members: input.members.length })];
+      const events = [
+        eventOf(work, "group.created", "Group", id, {
+          ...input,
+          externalId: names.externalId,
+          members: input.members.length,
+        }),
+      ];
       await recordEvents(tx, events);
       const empty: GroupRow = {
         id,
@@ -135,7 +141,12 @@ export async function changeGroup(
 }
 
 /** The common change, one step that adds or removes, in one statement; false where more has to be looked at. */
-async function changePlainly(deps: Deps, ctx: RequestContext, id: string, changes: readonly GroupChange[]): Promise<boolean> {
+async function changePlainly(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  changes: readonly GroupChange[],
+): Promise<boolean> {
   const [change] = changes;
   if (changes.length !== 1 || change === undefined) return false;
   const kind = "add" in change ? "add" : "remove" in change ? "remove" : null;
@@ -156,7 +167,12 @@ async function changePlainly(deps: Deps, ctx: RequestContext, id: string, change
 }
 
 /** Deletes a group: unbinds it, and takes from its members what came with it, now. Problem: notFound. */
-export async function deleteGroup(deps: Deps, ctx: RequestContext, id: string, options: GroupOptions = {}): Promise<void> {
+export async function deleteGroup(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  options: GroupOptions = {},
+): Promise<void> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noGroup(id);
   await deps.db.transaction(async (tx) => {
@@ -179,7 +195,12 @@ export async function deleteGroup(deps: Deps, ctx: RequestContext, id: string, o
 }
 
 /** One group, its members only where asked for. Problem: notFound. */
-export async function getGroup(deps: Deps, ctx: RequestContext, id: string, options: { members: boolean }): Promise<GroupView> {
+export async function getGroup(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  options: { members: boolean },
+): Promise<GroupView> {
   const { tenantId } = ctx.principal;
   const row = isUuid(id) ? await findGroup(deps.db, tenantId, id, options) : undefined;
   if (row === undefined) throw noGroup(id);
@@ -264,7 +285,10 @@ async function changeLocked(
 
   const moved = plan.usersIn.length + plan.usersOut.length + plan.groupsIn.length + plan.groupsOut.length > 0;
   if (!isNew && (moved || renamed)) await touchGroup(tx, tenantId, row.id, now.toISOString());
-  await recordEvents(tx, eventsOf(work, row, plan, { binds: binds ? toBind.map((entry) => entry.key) : [], renamed, isNew }));
+  await recordEvents(
+    tx,
+    eventsOf(work, row, plan, { binds: binds ? toBind.map((entry) => entry.key) : [], renamed, isNew }),
+  );
   return plan.unknown;
 }
 
@@ -333,7 +357,7 @@ async function planChange(work: Work, row: GroupRow, changes: readonly GroupChan
   }
   const leaving = [...go].filter(isUuid);
   const here = new Set(isNew ? [] : await findPresentMembers(tx, tenantId, row.id, [...known.users, ...leaving]));
-  const children = new Set(isNew || known.groups.length + leaving.length === 0 ? [] : (await listChildren(work, row.id)));
+  const children = new Set(isNew || known.groups.length + leaving.length === 0 ? [] : await listChildren(work, row.id));
   return {
     usersIn: known.users.filter((id) => !here.has(id)),
     usersOut: leaving.filter((id) => here.has(id)),
@@ -356,7 +380,11 @@ const children = {
 };
 
 /** TEAM-5: unknown ids are skipped, but a step that names members of whom none exists is a mistake to be told. */
-async function requireSomebody({ tx, rules }: Work, asked: readonly string[][], unknown: readonly string[]): Promise<void> {
+async function requireSomebody(
+  { tx, rules }: Work,
+  asked: readonly string[][],
+  unknown: readonly string[],
+): Promise<void> {
   const missing = new Set(unknown);
   for (const ids of asked) {
     if (ids.length === 0 || !ids.every((id) => missing.has(id))) continue;
@@ -376,9 +404,13 @@ async function nestingAllowed({ tx, rules }: Work, parentId: string, childIds: r
   await lockNesting(tx, rules.tenantId);
   const circles = await findCircles(tx, rules.tenantId, parentId, childIds);
   if (circles.length === 0) return;
-  throw new Problem("invalidValue", `The group ${circles[0]} contains this group already: nesting would close a circle.`, {
-    facts: { rule: "TEAM-5", attribute: "members" },
-  });
+  throw new Problem(
+    "invalidValue",
+    `The group ${circles[0]} contains this group already: nesting would close a circle.`,
+    {
+      facts: { rule: "TEAM-5", attribute: "members" },
+    },
+  );
 }
 
 /** TEAM-2: the externalId by which a group is bound is as good as the mapping itself. */
@@ -406,7 +438,9 @@ export function entriesMatching(
 
 /** Keys of the entries that grant a role or a tier: groups bound to them decide. */
 export function grantingKeys(rules: TenantRules): string[] {
-  return [...rules.entries.values()].filter((entry) => entry.role !== null || entry.tier !== null).map((entry) => entry.key);
+  return [...rules.entries.values()]
+    .filter((entry) => entry.role !== null || entry.tier !== null)
+    .map((entry) => entry.key);
 }
 
 /** Who may gain or lose by the change. Members named by the request are within their actor's authority. */
@@ -443,7 +477,8 @@ function eventsOf(
     const after = { displayName: plan.displayName, externalId: plan.externalId };
     events.push({ ...eventOf(work, "group.renamed", "Group", row.id, after), before });
   }
-  if (facts.binds.length > 0) events.push(eventOf(work, "group.bound", "Group", row.id, { entries: [...facts.binds] }, "TEAM-2"));
+  if (facts.binds.length > 0)
+    events.push(eventOf(work, "group.bound", "Group", row.id, { entries: [...facts.binds] }, "TEAM-2"));
   if (come.length > 0) events.push(eventOf(work, "group.members-added", "Group", row.id, { members: come }));
   if (gone.length > 0) {
     events.push({ ...eventOf(work, "group.members-removed", "Group", row.id, {}), before: { members: gone } });
@@ -459,7 +494,10 @@ function requireMatch(wanted: string | undefined, row: GroupRow): void {
   if (wanted === undefined || wanted === "*") return;
   const strong = (tag: string) => tag.trim().replace(/^W\//, "");
   if (wanted.split(",").some((tag) => strong(tag) === `"${row.version}"`)) return;
-  throw new Problem("preconditionFailed", `The group has changed: it is W/"${row.version}" now, and If-Match names ${wanted}.`);
+  throw new Problem(
+    "preconditionFailed",
+    `The group has changed: it is W/"${row.version}" now, and If-Match names ${wanted}.`,
+  );
 }
 
 export function noGroup(id: string): Problem {

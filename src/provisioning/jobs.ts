@@ -1,6 +1,7 @@
 /** Names of background work and how it is asked for: in the transaction that makes it necessary. */
-import type { TenantRules } from "../domain/access.ts";
+
 import type { Statement, Transaction } from "../db/database.ts";
+import type { TenantRules } from "../domain/access.ts";
 import type { Deps } from "./context.ts";
 
 /** Decides everybody again whose decision is behind the rules. Names only the tenant, so that repeats are harmless. */
@@ -18,7 +19,12 @@ const start: Statement = {
 };
 
 /** Marks the tenant as being reconciled and enqueues the job, both in this transaction. */
-export async function reconcileJob(deps: Deps, tx: Transaction, rules: Pick<TenantRules, "tenantId" | "version">, reason: string) {
+export async function reconcileJob(
+  deps: Deps,
+  tx: Transaction,
+  rules: Pick<TenantRules, "tenantId" | "version">,
+  reason: string,
+) {
   await tx.query(start, [rules.tenantId, rules.version, reason, deps.clock().toISOString()]);
   await deps.jobs.enqueue(tx, reconcileJobName, { tenantId: rules.tenantId });
 }

@@ -1,10 +1,11 @@
 /** What a change of membership, binding or nesting means for the people it reaches. */
-import type { Decision } from "../domain/decide.ts";
-import type { Binding, Permission, UserState } from "../domain/model.ts";
+
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement } from "../db/database.ts";
 import { markBehind } from "../db/groups.ts";
 import { findUserStates, lockUsers } from "../db/users.ts";
+import type { Decision } from "../domain/decide.ts";
+import type { Binding, Permission, UserState } from "../domain/model.ts";
 import { applyToUser, decideInTransaction, needsSeat, type Work } from "./apply.ts";
 import { reconcileJob } from "./jobs.ts";
 import { draftOfState } from "./users.ts";
@@ -77,13 +78,19 @@ async function decideBindings(
   bindings: readonly Binding[],
   reached: Reached,
 ): Promise<Decision> {
-  const outcome = await decideInTransaction(work, state, { ...draftOfState(state), bindings }, {
-    direct: false,
-    authority: reached.named.has(state.id) ? reached.authority : [],
-    approved: [],
-    asserted: new Set(),
-  });
-  if (outcome.kind === "refused") throw new Error("A change that is not the user's own was refused instead of withheld.");
+  const outcome = await decideInTransaction(
+    work,
+    state,
+    { ...draftOfState(state), bindings },
+    {
+      direct: false,
+      authority: reached.named.has(state.id) ? reached.authority : [],
+      approved: [],
+      asserted: new Set(),
+    },
+  );
+  if (outcome.kind === "refused")
+    throw new Error("A change that is not the user's own was refused instead of withheld.");
   return outcome;
 }
 
@@ -122,7 +129,8 @@ export async function applyAll(
   }
   if (tiers.size > 0) await tx.query(lockPools, [rules.tenantId, [...tiers]]);
   const rank = (tier: string | null | undefined) => (tier ? (rules.tier.get(tier)?.rank ?? 0) : -1);
-  const lowers = (one: { state: UserState; decision: Decision }) => rank(one.decision.tier) < rank(one.state.seat?.tier);
+  const lowers = (one: { state: UserState; decision: Decision }) =>
+    rank(one.decision.tier) < rank(one.state.seat?.tier);
   const ordered = [...changed].sort(
     (a, b) => Number(lowers(b)) - Number(lowers(a)) || (a.state.id < b.state.id ? -1 : a.state.id > b.state.id ? 1 : 0),
   );

@@ -1,14 +1,14 @@
 /** From a decision to what is written and told: the event's before and after, the request for an Admin, the problem. */
 import { isDeepStrictEqual } from "node:util";
+import { asPoolFull } from "../db/constraints.ts";
+import type { WishRecord } from "../db/promotions.ts";
+import type { TenantRules } from "../domain/access.ts";
 import type { Decision } from "../domain/decide.ts";
+import type { Draft } from "../domain/draft.ts";
 import { identityOf } from "../domain/identity.ts";
 import type { Json, JsonObject, UserState } from "../domain/model.ts";
 import type { PromotionWish, Refusal } from "../domain/refusals.ts";
 import { USHER_USER, usherExtension } from "../domain/words.ts";
-import { asPoolFull } from "../db/constraints.ts";
-import type { WishRecord } from "../db/promotions.ts";
-import type { Draft } from "../domain/draft.ts";
-import type { TenantRules } from "../domain/access.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
@@ -29,7 +29,8 @@ export function describeChange(before: UserState, decision: Decision): { before:
     is[name] = next ?? null;
   };
   const doc = decision.draft.doc;
-  for (const name of new Set([...Object.keys(before.doc), ...Object.keys(doc)])) compare(name, before.doc[name], doc[name]);
+  for (const name of new Set([...Object.keys(before.doc), ...Object.keys(doc)]))
+    compare(name, before.doc[name], doc[name]);
   const { draft } = decision;
   compare("suspended", before.suspended, draft.suspended);
   compare("accepted", before.accepted, draft.accepted);

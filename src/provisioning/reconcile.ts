@@ -6,13 +6,13 @@
  * second takes those who are due a seat and neither hold nor await it, by the time of their making.
  */
 import { setImmediate as yieldToOthers } from "node:timers/promises";
-import { ruleTeams, type TenantRules } from "../domain/access.ts";
-import type { Decision } from "../domain/decide.ts";
-import type { UserState } from "../domain/model.ts";
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement, Transaction } from "../db/database.ts";
 import { type EventRecord, recordEvents } from "../db/events.ts";
 import { findUserStates, type License, lockUsers } from "../db/users.ts";
+import { ruleTeams, type TenantRules } from "../domain/access.ts";
+import type { Decision } from "../domain/decide.ts";
+import type { UserState } from "../domain/model.ts";
 import { causeOf, decideInTransaction, eventOf, noAuthority, syncRuleTeams, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { applyAll, differs } from "./members.ts";
@@ -83,7 +83,12 @@ async function decideEverybody(deps: Deps, ctx: RequestContext, signal?: AbortSi
 }
 
 /** Decides the next users after `after`; returns the last of them, or null when there is none. */
-async function decideBatch(deps: Deps, ctx: RequestContext, tx: Transaction, after: string | null): Promise<string | null> {
+async function decideBatch(
+  deps: Deps,
+  ctx: RequestContext,
+  tx: Transaction,
+  after: string | null,
+): Promise<string | null> {
   const { tenantId } = ctx.principal;
   const rules = await deps.rules.shared(tx, tenantId);
   const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
@@ -159,14 +164,23 @@ interface Unseated {
 }
 
 /** Seats or queues the next users who are due a seat; returns the last of them, or null when there is none. */
-async function seatBatch(deps: Deps, ctx: RequestContext, tx: Transaction, after: string | null): Promise<string | null> {
+async function seatBatch(
+  deps: Deps,
+  ctx: RequestContext,
+  tx: Transaction,
+  after: string | null,
+): Promise<string | null> {
   const { tenantId } = ctx.principal;
   const rules = await deps.rules.shared(tx, tenantId);
   const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
   const rows = await tx.query<{ id: string }>(nextUnseated, [tenantId, after]);
   const last = rows.at(-1)?.id;
   if (last === undefined) return null;
-  const locked = await lockUsers(tx, tenantId, rows.map((row) => row.id));
+  const locked = await lockUsers(
+    tx,
+    tenantId,
+    rows.map((row) => row.id),
+  );
   const due = await tx.query<Unseated>(seatedNow, [tenantId, locked]);
   const tiers = due.flatMap(({ tier, held, queued }) => [tier, held, queued]).filter((tier) => tier !== null);
   await tx.query(lockPools, [tenantId, [...new Set(tiers)]]);

@@ -1,10 +1,11 @@
 /** A tenant's shared facts, compiled once per version and kept per process; every deciding write checks the version. */
+
+import type { Executor } from "../db/database.ts";
+import { findRules, findRulesVersion, lockRules, type RulesRow, shareRules } from "../db/rules.ts";
 import type { CompiledEntry, CompiledRule, TenantRules } from "../domain/access.ts";
 import { entryKey } from "../domain/access.ts";
 import type { MappingDocument, Settings, TeamName } from "../domain/model.ts";
 import { defaultSettings } from "../domain/presets.ts";
-import type { Executor } from "../db/database.ts";
-import { findRules, findRulesVersion, lockRules, type RulesRow, shareRules } from "../db/rules.ts";
 import { Problem } from "../problems.ts";
 import { matches, parseFilter } from "../vocabulary/filter/index.ts";
 import { normaliseName } from "../vocabulary/names.ts";

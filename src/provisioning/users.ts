@@ -1,10 +1,6 @@
 /** Use cases of one user: create, change, delete, read. SCIM, the management API and jobs all come through here. */
 import { isDeepStrictEqual } from "node:util";
-import { ruleTeams, type TenantRules } from "../domain/access.ts";
-import { type Decision, decideUser, type Outcome } from "../domain/decide.ts";
-import type { Draft } from "../domain/draft.ts";
-import type { Pin, UserDoc, UserState } from "../domain/model.ts";
-import type { Refusal } from "../domain/refusals.ts";
+import { lockAuthority } from "../auth/authority.ts";
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement, Transaction } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
@@ -17,10 +13,15 @@ import {
   type License,
   lockUsers,
   type StoredUser,
-  updateUser,
   type UserView,
+  updateUser,
 } from "../db/users.ts";
-import { lockAuthority } from "../auth/authority.ts";
+import { ruleTeams, type TenantRules } from "../domain/access.ts";
+import { type Decision, decideUser, type Outcome } from "../domain/decide.ts";
+import type { Draft } from "../domain/draft.ts";
+import { identityOf, sameIdentity } from "../domain/identity.ts";
+import type { Pin, UserDoc, UserState } from "../domain/model.ts";
+import type { Refusal } from "../domain/refusals.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import {
@@ -44,7 +45,12 @@ const attemptsMax = 12;
  * USR-2, LIC-3: creates a user and claims the seat that is due, in one statement where nothing special is asked for.
  * Problems: uniqueness, poolFull, promotionRefused, unknownRole, unknownTier, domainRequired.
  */
-export async function createUser(deps: Deps, ctx: RequestContext, doc: UserDoc, invitation?: Invitation): Promise<UserView> {
+export async function createUser(
+  deps: Deps,
+  ctx: RequestContext,
+  doc: UserDoc,
+  invitation?: Invitation,
+): Promise<UserView> {
   const { tenantId } = ctx.principal;
   const draft = draftOf(doc, invitation);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -111,11 +117,18 @@ export interface AccessChange {
 }
 
 /** ROL-2: pins role or tier, unpins them, stops a person or lifts the stop. The caller's permission is checked outside. */
-export async function changeAccess(deps: Deps, ctx: RequestContext, id: string, change: AccessChange): Promise<UserView> {
+export async function changeAccess(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  change: AccessChange,
+): Promise<UserView> {
   const rules = await deps.rules.current(deps.db, ctx.principal.tenantId);
   if (typeof change.role === "string" && !rules.role.has(change.role)) {
     const known = rules.roles.map((role) => role.key).join(", ");
-    throw new Problem("unknownRole", `There is no role "${change.role}". Known roles: ${known}.`, { facts: { rule: "ROL-2" } });
+    throw new Problem("unknownRole", `There is no role "${change.role}". Known roles: ${known}.`, {
+      facts: { rule: "ROL-2" },
+    });
   }
   if (typeof change.tier === "string" && change.tier !== "none" && !rules.tier.has(change.tier)) {
     const known = rules.tiers.map((tier) => tier.key).join(", ");
@@ -265,7 +278,9 @@ async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft
     const { rules, now } = work;
     const authority = await lockAuthority(tx, ctx.principal, now);
     const name = normaliseName(draft.doc.userName);
-    const approved = await findApprovals(tx, tenantId, name, now.toISOString());
+    const approvals = await findApprovals(tx, tenantId, name, now.toISOString());
+    // GRD-6: another sign-in identity under the same name is another person.
+    const approved = approvals.filter((one) => sameIdentity(one.identity, identityOf(draft.doc)));
     const circumstances = { direct: true, authority, approved, asserted: new Set<string>() };
     const outcome = await decideInTransaction(work, null, draft, circumstances);
     if (outcome.kind === "refused") {
@@ -299,7 +314,12 @@ async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft
  * USR-6: deletes a user for good. The seat goes to the first in line, the history stays. An Admin may leave, even the
  * last (GRD-7). Problem: notFound.
  */
-export async function deleteUser(deps: Deps, ctx: RequestContext, id: string, options: ChangeOptions = {}): Promise<void> {
+export async function deleteUser(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  options: ChangeOptions = {},
+): Promise<void> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noUser(id);
   await deps.db.transaction(async (tx) => {
@@ -341,7 +361,9 @@ async function recordRefusal(work: Work, before: UserState | null, draft: Draft,
   const { kind, role, sources } = refusal.wish;
   const after = { promotion: id, kind, role, sources: [...sources], attempts, userName: record.userName };
   const [type, subject] = before === null ? ["UserName", record.userNameNorm] : ["User", before.id];
-  await recordEvents(tx, [eventOf(work, "promotion.requested", type as string, subject as string, after, refusal.rule)]);
+  await recordEvents(tx, [
+    eventOf(work, "promotion.requested", type as string, subject as string, after, refusal.rule),
+  ]);
 }
 
 /** Whether one statement carries the whole decision: no grant, no request, no Admin, no team of a rule. */
@@ -388,7 +410,13 @@ function newView(id: string, decision: Decision, license: License, now: Date): U
     tierPin: null,
     suspended: false,
     administrative: false,
-    license: { tier: license.tier, status: license.status, wanted: null, position: null, since: license.tier === null ? null : at },
+    license: {
+      tier: license.tier,
+      status: license.status,
+      wanted: null,
+      position: null,
+      since: license.tier === null ? null : at,
+    },
     teams: [],
     groups: [],
     version: etagOf(1, license.tier, license.no, null),
@@ -424,7 +452,12 @@ function nextView(
     administrative: decision.administrative,
     license: license === null ? view.license : noSeat,
     teams: decision.status === "active" ? view.teams : [],
-    version: etagOf(version, seat?.tier ?? null, seat?.no ?? null, license === null ? (state.waiting?.tier ?? null) : null),
+    version: etagOf(
+      version,
+      seat?.tier ?? null,
+      seat?.no ?? null,
+      license === null ? (state.waiting?.tier ?? null) : null,
+    ),
     modifiedAt: now.toISOString(),
   };
 }
