@@ -5,6 +5,9 @@ import { mappingHandlers } from "./mapping.ts";
 import type { Handlers } from "./operation.ts";
 import { overviewHandlers } from "./overview.ts";
 import { poolHandlers } from "./pools.ts";
+import { promotionHandlers } from "./promotions.ts";
+import { roleHandlers } from "./roles.ts";
+import { settingsHandlers } from "./settings.ts";
 import { tenantHandlers } from "./tenants.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { userHandlers } from "./users.ts";
@@ -15,21 +18,15 @@ const pending = async () => {
 
 export const handlers: Handlers = {
   evaluateAccess: pending,
-  getSettings: pending,
-  changeSettings: pending,
   explainUser: pending,
-  listRoles: pending,
-  createRole: pending,
-  changeRole: pending,
-  removeRole: pending,
-  listPromotions: pending,
-  approvePromotion: pending,
-  declinePromotion: pending,
   ...tenantHandlers,
   ...tokenHandlers,
+  ...settingsHandlers,
   ...overviewHandlers,
   ...poolHandlers,
   ...mappingHandlers,
   ...userHandlers,
+  ...roleHandlers,
+  ...promotionHandlers,
   ...logHandlers,
 };

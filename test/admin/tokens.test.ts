@@ -58,9 +58,10 @@ describeOnBoth("tokens", (getDb) => {
     });
 
     it("GRD-3: mints nothing stronger than oneself", async () => {
-      await tenant.call("createRole", {
+      const created = await tenant.call("createRole", {
         body: { key: "keymaker", name: "Keymaker", rank: 60, permissions: ["tokens.manage", "users.read"] },
       });
+      expect(created.status, JSON.stringify(created.body)).toBe(201);
       const keymaker = await tenant.mint({ scopes: ["api"], role: "keymaker" });
       const stronger = await call(server, "mintToken", {
         token: keymaker,
