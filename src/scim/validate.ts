@@ -1,13 +1,14 @@
 /** From the untrusted body of a POST or PUT to what the use cases take (RFC 7644 §3.3, §3.5.1). */
 import type { UserDoc } from "../domain/model.ts";
 import { Problem } from "../problems.ts";
+import type { GroupChange } from "../provisioning/groups.ts";
 import { type ResourceTypeName, resolveName, resourceType } from "../vocabulary/attributes.ts";
 import { isObject } from "../vocabulary/json.ts";
 import { GROUP, USER } from "../vocabulary/urns.ts";
 import { givenTwice } from "../vocabulary/values.ts";
 import { membersToAssignments } from "./patch/assignments.ts";
 import { Draft } from "./patch/draft.ts";
-import { type GroupChange, requireDisplayName, toChanges } from "./patch/group.ts";
+import { requireDisplayName, toChanges } from "./patch/group.ts";
 import { requireUser } from "./patch/user.ts";
 
 /**
@@ -27,13 +28,13 @@ export interface GroupInput {
   readonly displayName: string;
   readonly externalId?: string;
   /** Absent when the body says nothing about members; an empty list says that there are none. */
-  readonly members?: string[];
+  readonly members?: readonly string[];
 }
 
 /** A group as a body describes it. `id` is the resource's own on PUT. Raises what `toUserDoc` raises. */
 export function toGroupInput(body: unknown, options: { readonly id?: string } = {}): GroupInput {
   const members = requireResource("Group", body);
-  let input: { displayName?: string; externalId?: string; members?: string[] } = {};
+  let input: { displayName?: string; externalId?: string; members?: readonly string[] } = {};
   for (const assignment of membersToAssignments("Group", "replace", members)) {
     for (const change of toChanges(assignment, options.id)) {
       if ("set" in change) input = { ...input, ...withoutNull(change.set) };

@@ -166,7 +166,8 @@ function toText(json: unknown, label: string): string {
 
 /** Raises `invalidValue` for a name that is too long for an index once it is normalised, which may lengthen it. */
 function requireIndexable(text: string, label: string): void {
-  if (Buffer.byteLength(normaliseName(text)) > valueBounds.nameBytesMax) throw tooLong(label, valueBounds.nameBytesMax);
+  if (new TextEncoder().encode(normaliseName(text)).length > valueBounds.nameBytesMax)
+    throw tooLong(label, valueBounds.nameBytesMax);
 }
 
 function tooLong(label: string, max: number): Problem {

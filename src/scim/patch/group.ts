@@ -3,6 +3,7 @@
  * list: what is added, removed, replaced or emptied is said in ids, or in a filter that the database evaluates.
  */
 import { Problem } from "../../problems.ts";
+import type { GroupChange } from "../../provisioning/groups.ts";
 import { attributeAt, formatPath } from "../../vocabulary/attributes.ts";
 import type { Filter } from "../../vocabulary/filter/index.ts";
 import { isObject } from "../../vocabulary/json.ts";
@@ -10,15 +11,6 @@ import { GROUP } from "../../vocabulary/urns.ts";
 import { invalid, toValue } from "../../vocabulary/values.ts";
 import { type Assignment, toAssignments } from "./assignments.ts";
 import type { Operation } from "./operations.ts";
-
-/** One change of a group; a list of them is carried out in order and as a whole. Member ids are the client's text. */
-export type GroupChange =
-  | { readonly set: { readonly displayName?: string; readonly externalId?: string | null } }
-  | { readonly add: string[] }
-  | { readonly remove: string[] }
-  | { readonly removeWhere: Filter }
-  | { readonly clear: true }
-  | { readonly replace: string[] };
 
 /** The changes in order. Raises what `applyPatch` raises; `id` is the group's own, as there. */
 export function toGroupChanges(
