@@ -1,5 +1,5 @@
 /** All handlers, by operationId. */
-import { Problem } from "../problems.ts";
+import { accessHandlers } from "./access.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
 import type { Handlers } from "./operation.ts";
@@ -12,13 +12,8 @@ import { tenantHandlers } from "./tenants.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { userHandlers } from "./users.ts";
 
-const pending = async () => {
-  throw new Problem("notImplemented", "This operation is not offered yet.");
-};
-
 export const handlers: Handlers = {
-  evaluateAccess: pending,
-  explainUser: pending,
+  ...accessHandlers,
   ...tenantHandlers,
   ...tokenHandlers,
   ...settingsHandlers,

@@ -5,6 +5,7 @@ import { findUserViews, type UserView } from "../db/users.ts";
 import { primaryEmail } from "../domain/identity.ts";
 import type { Json, JsonObject } from "../domain/model.ts";
 import { usherExtension } from "../domain/words.ts";
+import { explainUser } from "../provisioning/explain.ts";
 import { type AccessChange, changeAccess, deleteUser, getUser } from "../provisioning/users.ts";
 import { readPage } from "./cursor.ts";
 import type { Handlers } from "./operation.ts";
@@ -37,6 +38,10 @@ export const userHandlers: Handlers = {
   async deleteUser({ deps, ctx, params }) {
     await deleteUser(deps, ctx, params.id!);
     return {};
+  },
+
+  async explainUser({ deps, ctx, params }) {
+    return { body: await explainUser(deps, ctx, params.id!) };
   },
 };
 
