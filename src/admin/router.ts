@@ -10,6 +10,7 @@ import { requirePermission } from "../auth/authority.ts";
 import { type Principal, requireOperator, requireScope } from "../auth/principal.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
+import { isUuid } from "../provisioning/users.ts";
 import { apiDocument, type Operation, operations } from "./api-document.ts";
 import { readBody } from "./body.ts";
 import { handlers } from "./handlers.ts";
@@ -76,7 +77,10 @@ function permit(deps: AdminDeps, { scope, permissions }: Operation): RequestHand
 function handle(deps: AdminDeps, operation: Operation): RequestHandler {
   const handler = handlers[operation.id]!;
   return async (req, res) => {
-    const answer = await handler(toCall(deps, operation, req, res));
+    const call = toCall(deps, operation, req, res);
+    // What is no id names nothing, here or in another tenant: the same answer for both.
+    if (call.params.id !== undefined && !isUuid(call.params.id)) throw new Problem("notFound", "Nothing has this id.");
+    const answer = await handler(call);
     res.set({ ...answer.headers });
     if (answer.body === undefined) res.status(answer.status ?? 204).end();
     else res.status(answer.status ?? 200).json(answer.body);

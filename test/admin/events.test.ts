@@ -1,6 +1,6 @@
-import { beforeAll, describe, expect, it } from "vitest";
-import { readFeed, sealEvents } from "../../src/db/events-feed.ts";
+import { beforeAll, expect, it } from "vitest";
 import { type EventRecord, recordEvents } from "../../src/db/events.ts";
+import { readFeed, sealEvents } from "../../src/db/events-feed.ts";
 import { describeOnBoth, describeOnPostgres } from "../helpers/database.ts";
 import { aTenant, call, type Server, startServer, type TestTenant } from "./api.ts";
 
@@ -146,7 +146,10 @@ describeOnPostgres("LOG-2: the feed", (getDb) => {
   it("numbers more than one batch", async () => {
     const { db } = server.deps;
     const { id } = await aTenant(server);
-    await recordEvents(db, Array.from({ length: 2500 }, (_, number) => eventOf(id, String(number))));
+    await recordEvents(
+      db,
+      Array.from({ length: 2500 }, (_, number) => eventOf(id, String(number))),
+    );
     await Promise.all([sealEvents(db, id), sealEvents(db, id), sealEvents(db, id)]);
     const last = await readFeed(db, id, 2500, 500);
     expect(last.at(-1)?.position).toBe(2502);

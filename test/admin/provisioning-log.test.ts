@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Executor } from "../../src/db/database.ts";
 import { type Exchange, openProvisioningLog, pruneExchanges } from "../../src/db/provisioning-log.ts";
 import { redact, redactPath } from "../../src/db/redaction.ts";
-import { Problem } from "../../src/problems.ts";
 import { newId } from "../../src/ids.ts";
+import { Problem } from "../../src/problems.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aTenant, type Server, startServer, type TestTenant } from "./api.ts";
 
@@ -73,7 +73,10 @@ describeOnBoth("listProvisioningLog", (getDb) => {
       answer: { detail: "Only an Admin makes an Admin" },
       decision: { rule: "GRD-4" },
     });
-    expect(body.entries[1]).toMatchObject({ path: '/scim/v2/Users?filter=userName eq "grace@example.com"', request: null });
+    expect(body.entries[1]).toMatchObject({
+      path: '/scim/v2/Users?filter=userName eq "grace@example.com"',
+      request: null,
+    });
     expect(JSON.stringify(body)).not.toContain("hunter2");
   });
 
