@@ -53,6 +53,14 @@ const manyFull: Statement = {
   name: "groups_many_full",
   text: `select ${columns}, ${members} from groups g where g.tenant_id = $1 and g.id = any ($2::uuid[])`,
 };
+/** A statement for groups by another condition on `g`; values begin with the tenant's id, rows are `GroupRow`s. */
+export function groupsWhere(name: string, condition: string, options: { members: boolean }): Statement {
+  return {
+    name,
+    text: `select ${columns}${options.members ? `, ${members}` : ""} from groups g where g.tenant_id = $1 and ${condition}`,
+  };
+}
+
 const lock: Statement = {
   name: "groups_lock",
   text: "select id from groups where tenant_id = $1 and id = $2 for no key update",

@@ -112,9 +112,14 @@ const columns = `
   s.tier as seat_tier, s.no as seat_no, s.since as seat_since,
   w.tier as queue_tier, w.ticket as queue_ticket, w.priority as queue_priority, w.since as queue_since`;
 
+// One look into the index per user: without the limit, PostgreSQL read all 200,000 seats of a pool that it had no
+// statistics of yet to find those of one page (18 ms instead of 0.3).
 const joins = `
-  left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
-  left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id`;
+  left join lateral (
+    select s.tier, s.no, s.since from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id limit 1) s on true
+  left join lateral (
+    select w.tenant_id, w.tier, w.ticket, w.priority, w.since from waitlist w
+    where w.tenant_id = u.tenant_id and w.user_id = u.id limit 1) w on true`;
 
 const decisionFacts = `
   case when u.administrative or u.role_pin is not null or exists (
@@ -175,6 +180,24 @@ const views: Statement = {
   text: `select ${columns}, ${memberships} from users u ${joins} ${reach}
     where u.tenant_id = $1 and u.id = any ($2::uuid[])`,
 };
+
+/** A statement for views by another condition on `u`, in one round trip; values begin with the tenant's id. */
+export function viewsWhere(name: string, condition: string): Statement {
+  return {
+    name,
+    text: `select ${columns}, ${memberships}, ${position} from users u ${joins} ${reach}
+    where u.tenant_id = $1 and ${condition}`,
+  };
+}
+
+/** Runs a statement of `viewsWhere`. */
+export async function queryViews(
+  executor: Executor,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<UserView[]> {
+  return (await executor.query<Row>(statement, values)).map(toView);
+}
 
 const positions: Statement = {
   name: "waitlist_positions",
