@@ -15,8 +15,8 @@ export const valueBounds = {
   binaryLengthMax: 65_536,
   /** UTF-8 bytes of a name once normalised: PostgreSQL's indexes take 2,700 bytes an entry. Beyond it 400. */
   nameBytesMax: 1024,
-  /** Elements of one list; directories send a dozen. Beyond it 400. */
-  elementsMax: 1000,
+  /** Elements of one list; directories send a dozen. One PATCH may look at each a thousand times. Beyond it 400. */
+  elementsMax: 300,
 } as const;
 
 /** Values that the database looks up through an index. */

@@ -170,12 +170,11 @@ export class Draft {
   }
 
   #set(path: AttrPath, value: Json | undefined): void {
-    const container = { ...this.#container(path.schema) };
+    const isCore = path.schema === USER || path.schema === GROUP;
+    const container = isCore ? this.#doc : { ...this.#container(path.schema) };
     if (value === undefined) delete container[path.attribute];
     else container[path.attribute] = value;
-    if (path.schema !== USER && path.schema !== GROUP) this.#doc[path.schema] = container;
-    else if (value === undefined) delete this.#doc[path.attribute];
-    else this.#doc[path.attribute] = value;
+    if (!isCore) this.#doc[path.schema] = container;
   }
 }
 

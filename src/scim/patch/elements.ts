@@ -11,11 +11,14 @@ export type Element = JsonObject;
 /** RFC 7644 §3.5.2.1: adding what is there already changes nothing, so an element of the same value is completed instead. */
 export function mergeElements(attribute: Attribute, present: readonly Element[], added: readonly Element[]): Element[] {
   const result = [...present];
+  const index = new ElementIndex(attribute);
+  for (const [at, element] of present.entries()) index.add(element, at);
   let primaryAt = -1;
   for (const element of added) {
-    const found = result.findIndex((one) => isSame(attribute, one, element));
-    const at = found < 0 ? result.length : found;
-    result[at] = found < 0 ? element : { ...(result[found] as Element), ...element };
+    const at = index.find(element) ?? result.length;
+    const merged = { ...result[at], ...element };
+    result[at] = merged;
+    index.add(merged, at);
     if (isPrimary(element)) primaryAt = at;
   }
   return demoteOthers(result, primaryAt);
@@ -27,7 +30,47 @@ export function withoutElements(
   present: readonly Element[],
   removed: readonly Element[],
 ): Element[] {
-  return present.filter((one) => !removed.some((other) => isSame(attribute, one, other) || isPart(other, one)));
+  const index = new ElementIndex(attribute);
+  for (const [at, element] of removed.entries()) index.add(element, at);
+  const parts = removed.filter((element) => element.value === undefined);
+  return present.filter((one) => index.find(one) === undefined && !parts.some((part) => isPart(part, one)));
+}
+
+/**
+ * Finds elements that are the same: equal `value`, and not of different types, for a client that removes an address repeats
+ * neither its display nor always its type. In one step each: a request may hold tens of thousands.
+ */
+class ElementIndex {
+  readonly #value: Attribute | undefined;
+  readonly #positions = new Map<string, number>();
+
+  constructor(attribute: Attribute) {
+    this.#value = attribute.subAttributes.get("value");
+  }
+
+  add(element: Element, at: number): void {
+    const { value, type } = this.#marks(element);
+    const untyped = `untyped ${value}`;
+    if (type !== undefined && this.#positions.get(untyped) === at) this.#positions.delete(untyped);
+    for (const key of [`any ${value}`, type === undefined ? untyped : `${type}\0${value}`]) {
+      if (!this.#positions.has(key)) this.#positions.set(key, at);
+    }
+  }
+
+  find(element: Element): number | undefined {
+    const { value, type } = this.#marks(element);
+    if (type === undefined) return this.#positions.get(`any ${value}`);
+    return this.#positions.get(`${type}\0${value}`) ?? this.#positions.get(`untyped ${value}`);
+  }
+
+  /** An element without value is only the same as one that is equal in everything. */
+  #marks(element: Element): { value: string; type?: string } {
+    const { value, type } = element;
+    if (typeof value !== "string" || !this.#value)
+      return { value: `= ${JSON.stringify(Object.entries(element).sort())}` };
+    const text = `: ${this.#value.caseExact ? value : normaliseName(value)}`;
+    return typeof type === "string" ? { value: text, type: normaliseName(type) } : { value: text };
+  }
 }
 
 /** RFC 7643 §2.4: "The primary attribute value "true" MUST appear no more than once": a new primary demotes the old. */
@@ -36,25 +79,11 @@ export function demoteOthers(elements: readonly Element[], primaryAt: number): E
   return elements.map((one, i) => (i !== primaryAt && isPrimary(one) ? { ...one, primary: false } : one));
 }
 
-/** Same `value`, and not of different types: a client that removes an address does not repeat how we display it. */
-function isSame(attribute: Attribute, one: Element, other: Element): boolean {
-  const value = attribute.subAttributes.get("value");
-  if (!value || one.value === undefined || other.value === undefined) return areEqual(one, other);
-  if (!isSameText(value, one.value, other.value)) return false;
-  const types = [one.type, other.type];
-  return types.includes(undefined) || isSameText(undefined, types[0], types[1]);
-}
-
 /** Whether every sub-attribute of `part`, at least one, stands in `whole` as well. */
 function isPart(part: Element, whole: Element): boolean {
   const names = Object.keys(part);
   if (part.value !== undefined || names.length === 0) return false;
   return names.every((name) => isSameText(undefined, part[name], member(whole, name)));
-}
-
-function areEqual(one: Element, other: Element): boolean {
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === member(other, name));
 }
 
 /** Equal, or equal text without letter case where the attribute is not case-exact. */
