@@ -39,11 +39,11 @@ const members = `
 
 const one: Statement = {
   name: "groups_one",
-  text: `select ${columns} from groups g where g.tenant_id = $1 and g.id = $2`,
+  text: `select ${columns} from groups g where g.tenant_id = $1 /*authorized*/ and g.id = $2`,
 };
 const full: Statement = {
   name: "groups_full",
-  text: `select ${columns}, ${members} from groups g where g.tenant_id = $1 and g.id = $2`,
+  text: `select ${columns}, ${members} from groups g where g.tenant_id = $1 /*authorized*/ and g.id = $2`,
 };
 const many: Statement = {
   name: "groups_many",
@@ -57,7 +57,7 @@ const manyFull: Statement = {
 export function groupsWhere(name: string, condition: string, options: { members: boolean }): Statement {
   return {
     name,
-    text: `select ${columns}${options.members ? `, ${members}` : ""} from groups g where g.tenant_id = $1 and ${condition}`,
+    text: `select ${columns}${options.members ? `, ${members}` : ""} from groups g where g.tenant_id = $1 /*authorized*/ and ${condition}`,
   };
 }
 
@@ -173,7 +173,7 @@ const addPlain: Statement = {
   text: `
     with i as (select distinct unnest($3::uuid[]) as id),
     k as (select u.id from i join users u on u.tenant_id = $1 and u.id = i.id),
-    g as (select id from groups where tenant_id = $1 and id = $2 and not deciding
+    g as (select id from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding
       and (select count(*) from i) = (select count(*) from k) for no key update),
     m as (insert into group_members (tenant_id, group_id, user_id)
       select $1, g.id, k.id from g, k on conflict do nothing returning user_id),
@@ -187,7 +187,7 @@ const addPlain: Statement = {
 const removePlain: Statement = {
   name: "members_remove_plain",
   text: `
-    with g as (select id from groups where tenant_id = $1 and id = $2 and not deciding and not exists (
+    with g as (select id from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding and not exists (
         select from group_children c where c.tenant_id = $1 and c.parent_id = $2 and c.child_id = any ($3::uuid[]))
       for no key update),
     m as (delete from group_members using g

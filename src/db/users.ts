@@ -155,7 +155,7 @@ const position = `
 const one: Statement = {
   name: "users_one",
   text: `select ${columns}, ${decisionFacts}, ${memberships}, ${position} from users u ${joins} ${reach}
-    where u.tenant_id = $1 and u.id = $2`,
+    where u.tenant_id = $1 /*authorized*/ and u.id = $2`,
 };
 
 const oneByName: Statement = {
@@ -186,7 +186,7 @@ export function viewsWhere(name: string, condition: string): Statement {
   return {
     name,
     text: `select ${columns}, ${memberships}, ${position} from users u ${joins} ${reach}
-    where u.tenant_id = $1 and ${condition}`,
+    where u.tenant_id = $1 /*authorized*/ and ${condition}`,
   };
 }
 
@@ -350,7 +350,7 @@ export interface License {
 const create: Statement = {
   name: "users_create",
   text: `
-    with t as (select from tenants where id = $1 and rules_version = $2 for share),
+    with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 for share),
     u as (
       insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
         suspended, accepted, invitation_expires_at, starts_at, ends_at, role_pin, tier_pinned, tier_pin,

@@ -4,8 +4,8 @@
  */
 import { type NextFunction, type Request, type RequestHandler, type Response, Router } from "express";
 import { SCIMMYRouters } from "scimmy-routers";
-import { authenticate } from "../auth/authenticate.ts";
 import { requireScope } from "../auth/principal.ts";
+import { Recogniser } from "../auth/recognise.ts";
 import { gate } from "./gate.ts";
 import { listGroups } from "./group-resource.ts";
 import { unwrapFailure } from "./handler.ts";
@@ -19,7 +19,7 @@ import { listUsers } from "./user-resource.ts";
 export function createScimRouter(deps: ScimDeps): Router {
   const router = Router();
   router.use(inScope(deps));
-  router.use(requireScimToken);
+  router.use(requireScimToken(deps));
   router.use(logExchange);
   router.use(gate);
   router.post("/Users/.search", search(listUsers));
@@ -46,12 +46,18 @@ function inScope(deps: ScimDeps): RequestHandler {
   };
 }
 
-async function requireScimToken(req: Request, _res: Response, next: NextFunction): Promise<void> {
-  const scope = currentScope();
-  const principal = await authenticate(scope.deps, req.get("authorization"));
-  requireScope(principal, "scim");
-  scope.context = { principal, requestId: scope.requestId, door: "scim" };
-  next();
+function requireScimToken(deps: ScimDeps): RequestHandler {
+  const recogniser = new Recogniser(deps);
+  return async (req: Request, _res: Response, next: NextFunction) => {
+    const scope = currentScope();
+    const { principal, db, confirm } = await recogniser.recognise(req.get("authorization"));
+    // Resources are read and written through a database that confirms the credential; documents come from memory.
+    if (!/^\/(users|groups)(\/|$)/i.test(req.path)) await confirm();
+    requireScope(principal, "scim");
+    scope.deps = { ...scope.deps, db };
+    scope.context = { principal, requestId: scope.requestId, door: "scim" };
+    next();
+  };
 }
 
 /** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */

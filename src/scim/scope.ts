@@ -14,7 +14,8 @@ export interface ScimDeps extends Deps, AuthDeps {
 }
 
 export interface Scope {
-  readonly deps: ScimDeps;
+  /** Replaced by authentication: its database confirms the credential before it answers anything. */
+  deps: ScimDeps;
   readonly response: Response;
   /** The base URL of this request, such as `https://usher.example.com/scim/v2`; `meta.location` begins with it. */
   readonly baseUrl: string;

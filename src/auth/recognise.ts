@@ -1,0 +1,119 @@
+/**
+ * A credential that this process has seen before costs no round trip of its own: the first statement of the request
+ * carries the question whether the token still stands, and gives nothing where it does not. So a revoked token is
+ * refused at once, in every process (LIF-1), without a look-up before every read.
+ */
+import type { Database, Statement, Transaction } from "../db/database.ts";
+import { type AuthDeps, authenticate, tokenDigest } from "./authenticate.ts";
+import type { Principal } from "./principal.ts";
+import { parseToken } from "./token-text.ts";
+
+/** Credentials remembered at most; an entry takes some 500 bytes. */
+const rememberedMax = 2_000;
+
+/** After this time a credential is looked up again: it keeps `lastUsedAt` moving, and the list short. */
+const rememberedMs = 60_000;
+
+interface Remembered {
+  readonly principal: Principal;
+  readonly digest: Buffer;
+  readonly until: number;
+}
+
+/** Stands in a statement, behind `where … = $1` for the tenant, where it can take the condition that the token stands. */
+const marker = "/*authorized*/";
+
+export interface Recognition {
+  readonly principal: Principal;
+  /** The database for this request. Nothing is read or written through it before the credential is confirmed. */
+  readonly db: Database;
+  /** For what needs no database: raises as `authenticate` where the credential does not stand any more. */
+  confirm(): Promise<void>;
+}
+
+/** Knows credentials again. One for each door. */
+export class Recogniser {
+  readonly #deps: AuthDeps & { readonly db: Database };
+  readonly #known = new Map<string, Remembered>();
+
+  constructor(deps: AuthDeps & { readonly db: Database }) {
+    this.#deps = deps;
+  }
+
+  /** The principal, confirmed now or by the first statement of the request. Raises as `authenticate`. */
+  async recognise(header: string | undefined): Promise<Recognition> {
+    const known = header === undefined ? undefined : this.#known.get(header);
+    if (header !== undefined && known !== undefined && known.until > Date.now()) {
+      const confirm = async () => {
+        this.#known.delete(header);
+        await authenticate(this.#deps, header);
+      };
+      return { principal: known.principal, db: confirmedBy(this.#deps.db, known, this.#deps.clock, confirm), confirm };
+    }
+    const principal = await authenticate(this.#deps, header);
+    this.#remember(header as string, principal);
+    return { principal, db: this.#deps.db, confirm: async () => {} };
+  }
+
+  /** Tokens that act for a person are looked up each time: that person's state is part of the answer. */
+  #remember(header: string, principal: Principal): void {
+    const token = parseToken(header.slice(header.indexOf(" ") + 1).trim());
+    if (principal.kind !== "token" || principal.userId !== null || token === undefined) return;
+    const oldest = this.#known.size >= rememberedMax ? this.#known.keys().next().value : undefined;
+    if (oldest !== undefined) this.#known.delete(oldest);
+    const digest = tokenDigest(this.#deps.secret, token);
+    this.#known.set(header, { principal, digest, until: Date.now() + rememberedMs });
+  }
+}
+
+/** The database with the credential's confirmation in front of, or within, whatever is asked of it first. */
+function confirmedBy(db: Database, known: Remembered, clock: () => Date, confirm: () => Promise<void>): Database {
+  let confirmed: Promise<void> | undefined;
+  const confirmFirst = () => {
+    confirmed ??= confirm();
+    return confirmed;
+  };
+  return {
+    engine: db.engine,
+    build: db.build,
+    async query<Row>(statement: Statement, values: readonly unknown[]) {
+      if (confirmed === undefined && statement.text.includes(marker)) {
+        const { tokenId, tenantId } = known.principal;
+        if (values[0] !== tenantId) throw new Error("An authorizable statement takes the tenant's id as its first value.");
+        const proof = [tokenId, known.digest, clock().toISOString()];
+        const rows = await db.query<Row>(withProof(statement, values.length), [...values, ...proof]);
+        if (rows.length > 0) {
+          confirmed = Promise.resolve();
+          return rows;
+        }
+        // Nothing found, or no right to find it: only now is it worth a look of its own.
+        await confirmFirst();
+        return rows;
+      }
+      await confirmFirst();
+      return await db.query<Row>(statement, values);
+    },
+    async run(query) {
+      await confirmFirst();
+      return await db.run(query);
+    },
+    async transaction<T>(body: (tx: Transaction) => Promise<T>) {
+      await confirmFirst();
+      return await db.transaction(body);
+    },
+    ping: () => db.ping(),
+    close: () => db.close(),
+  };
+}
+
+const proven = new WeakMap<Statement, Statement>();
+
+function withProof(statement: Statement, values: number): Statement {
+  const known = proven.get(statement);
+  if (known !== undefined) return known;
+  const condition = `and exists (select from tokens k where k.tenant_id = $1 and k.id = $${values + 1}::uuid
+    and k.digest = $${values + 2}::bytea and (k.expires_at is null or k.expires_at > $${values + 3}::timestamptz))`;
+  const made = { name: `${statement.name}_as`, text: statement.text.replace(marker, condition) };
+  proven.set(statement, made);
+  return made;
+}
