@@ -22,6 +22,8 @@ export async function openPglite(options: PgliteOptions = {}): Promise<PgliteEng
     ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
     ...(options.load === undefined ? {} : { loadDataDir: options.load }),
     parsers: parsers as Record<number, (text: string) => unknown>,
+    // 128 MB are PGlite's default, all of it taken at the start; the operating system caches the files as well.
+    postgresqlconf: ["shared_buffers = 32MB"],
     // toWire has already written every value as text.
     serializers: { 16: String, 17: String },
   });
