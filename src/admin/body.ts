@@ -1,4 +1,4 @@
-/** The body of a management request: JSON in UTF-8, bounded in size and depth, free of names that reach into objects. */
+/** The body of a management request: JSON, bounded in size and depth, free of names that reach into objects. */
 import express, { type RequestHandler } from "express";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
@@ -17,8 +17,8 @@ const requireJson: RequestHandler = (req, _res, next) => {
   next();
 };
 
-// The validator keeps one compiled schema for every spelling of a media type that it meets, and takes a missing type for
-// a wrong one. It meets one spelling.
+// The validator keeps a compiled schema for every spelling of a media type that it meets, and takes a missing type for a
+// wrong one. It meets one spelling.
 const simplify: RequestHandler = (req, _res, next) => {
   req.headers["content-type"] = "application/json";
   req.body ??= {};

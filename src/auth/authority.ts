@@ -85,7 +85,7 @@ async function read(
   }, own);
 }
 
-/** USR-1, USR-7: whether a person is active at this moment. Dates are compared here; the job that follows may be late. */
+/** USR-1, USR-7: whether a person is active now. Dates are compared here; the job that follows may be late. */
 export function isActiveNow({ status, startsAt, endsAt }: PersonRow, now: Date): boolean {
   if (status !== "active") return false;
   return (
@@ -111,7 +111,8 @@ export function requireHeld(held: readonly Permission[], principal: Principal, w
   const bound = principal.userId === null ? "" : ", bounded by the role of the person behind it,";
   throw new Problem(
     "forbidden",
-    `This needs the permission ${wanted.join(" or ")}. The token "${principal.label}" acts with ${role}${bound} and does not hold it.`,
+    `This needs the permission ${wanted.join(" or ")}. ` +
+      `The token "${principal.label}" acts with ${role}${bound} and does not hold it.`,
     { facts: { permission: wanted.join(" ") } },
   );
 }

@@ -13,7 +13,7 @@ export interface Principal {
   readonly tokenId: string | null;
   readonly label: string;
   readonly scopes: readonly string[];
-  /** The role that the token acts with; null: none. What it is worth is read inside the deciding transaction (GRD-9). */
+  /** The role that the token acts with; null: none. Its worth is read inside the deciding transaction (GRD-9). */
   readonly role: string | null;
   /** The person whose role bounds the token: whom it acts for, else who issued it. */
   readonly userId: string | null;

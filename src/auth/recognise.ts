@@ -79,7 +79,8 @@ function confirmedBy(db: Database, known: Remembered, clock: () => Date, confirm
     async query<Row>(statement: Statement, values: readonly unknown[]) {
       if (confirmed === undefined && statement.text.includes(marker)) {
         const { tokenId, tenantId } = known.principal;
-        if (values[0] !== tenantId) throw new Error("An authorizable statement takes the tenant's id as its first value.");
+        if (values[0] !== tenantId)
+          throw new Error("An authorizable statement takes the tenant's id as its first value.");
         const proof = [tokenId, known.digest, clock().toISOString()];
         const rows = await db.query<Row>(withProof(statement, values.length), [...values, ...proof]);
         if (rows.length > 0) {
