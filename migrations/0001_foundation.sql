@@ -61,9 +61,10 @@ create table users (
   tenant_id uuid not null references tenants on delete cascade,
   id uuid not null,
   user_name text not null,
-  user_name_norm text not null,
+  -- Compared by code point, so that prefixes and ranges use the index whatever the database's locale.
+  user_name_norm text collate "C" not null,
   external_id text,
-  display_name_norm text,
+  display_name_norm text collate "C",
   -- Every address of emails[], normalised: an address finds its users through one index.
   emails text[] not null default '{}',
   -- The client's own words (ROL-6): the resource as the client wrote it, without what Usher decides.
@@ -107,7 +108,7 @@ create table groups (
   tenant_id uuid not null references tenants on delete cascade,
   id uuid not null,
   display_name text not null,
-  display_name_norm text not null,
+  display_name_norm text collate "C" not null,
   external_id text,
   doc jsonb not null default '{}',
   -- Whether membership here can change somebody's role or tier: through an entry bound to this group or to one above it.

@@ -1,5 +1,6 @@
 /** USR: whether a person is in, invited or out, from the client's word, the Admin's stop and the dates. */
-import type { Status, UserDoc } from "./model.ts";
+import { formatInstant, parseInstant } from "../vocabulary/instants.ts";
+import type { Json, Status, UserDoc } from "./model.ts";
 import { usherExtension } from "./words.ts";
 
 export interface LifecycleFacts {
@@ -9,13 +10,15 @@ export interface LifecycleFacts {
   readonly invitationExpiresAt: string | null;
 }
 
-/** The time in which a user is active (USR-7); null: no bound. ISO 8601. */
+/** The time in which a user is active (USR-7); null: no bound. ISO 8601 in UTC, whatever offset the client wrote. */
 export function activeTime(doc: UserDoc): { startsAt: string | null; endsAt: string | null } {
   const { startDate, endDate } = usherExtension(doc);
-  return {
-    startsAt: typeof startDate === "string" ? startDate : null,
-    endsAt: typeof endDate === "string" ? endDate : null,
-  };
+  return { startsAt: toUtc(startDate), endsAt: toUtc(endDate) };
+}
+
+function toUtc(text: Json | undefined): string | null {
+  const instant = typeof text === "string" ? parseInstant(text) : undefined;
+  return instant === undefined ? null : formatInstant(instant);
 }
 
 /** Whether a moment lies within the user's dates: from the start on, and before the end. */
