@@ -27,7 +27,7 @@ export interface Recognition {
   readonly principal: Principal;
   /** The database for this request. Nothing is read or written through it before the credential is confirmed. */
   readonly db: Database;
-  /** For what needs no database: raises as `authenticate` where the credential does not stand any more. */
+  /** Raises as `authenticate` where the credential does not stand any more; free where a statement has confirmed it. */
   confirm(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export class Recogniser {
         this.#known.delete(header);
         await authenticate(this.#deps, header);
       };
-      return { principal: known.principal, db: confirmedBy(this.#deps.db, known, this.#deps.clock, confirm), confirm };
+      return { principal: known.principal, ...confirmedBy(this.#deps.db, known, this.#deps.clock, confirm) };
     }
     const principal = await authenticate(this.#deps, header);
     this.#remember(header as string, principal);
@@ -67,13 +67,18 @@ export class Recogniser {
 }
 
 /** The database with the credential's confirmation in front of, or within, whatever is asked of it first. */
-function confirmedBy(db: Database, known: Remembered, clock: () => Date, confirm: () => Promise<void>): Database {
+function confirmedBy(
+  db: Database,
+  known: Remembered,
+  clock: () => Date,
+  confirm: () => Promise<void>,
+): { db: Database; confirm(): Promise<void> } {
   let confirmed: Promise<void> | undefined;
   const confirmFirst = () => {
     confirmed ??= confirm();
     return confirmed;
   };
-  return {
+  const confirmedDb: Database = {
     engine: db.engine,
     build: db.build,
     async query<Row>(statement: Statement, values: readonly unknown[]) {
@@ -105,6 +110,7 @@ function confirmedBy(db: Database, known: Remembered, clock: () => Date, confirm
     ping: () => db.ping(),
     close: () => db.close(),
   };
+  return { db: confirmedDb, confirm: confirmFirst };
 }
 
 const proven = new WeakMap<Statement, Statement>();

@@ -8,6 +8,7 @@ import { Problem } from "../problems.ts";
 import { discardBody, readJsonObject, requireJson } from "./body.ts";
 import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
+import { currentScope } from "./scope.ts";
 
 type Kind = "resources" | "resource" | "search" | "documents" | "document" | "absent";
 
@@ -82,6 +83,7 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
   if (route === undefined) throw new Problem("notFound", "No such endpoint. The resources are /Users and /Groups.");
   if (req.method === "OPTIONS") {
     await discardBody(req);
+    await currentScope().confirm();
     res.set("Allow", route.methods.join(", ")).status(204).end();
     return;
   }

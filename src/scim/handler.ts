@@ -4,6 +4,7 @@
  */
 import type { ErrorRequestHandler } from "express";
 import { SCIM_ERROR_SCHEMA } from "../problem-messages.ts";
+import { Problem } from "../problems.ts";
 import { findScope, type Scope } from "./scope.ts";
 
 /** scimmy's error message rethrows whatever carries this schema, and express hands it on to the next error handler. */
@@ -15,7 +16,9 @@ class Passing extends Error {
 /** Runs an operation of a resource; what it throws is kept in the scope and passes through scimmy. */
 export async function passing<T>(scope: Scope, operation: () => Promise<T>): Promise<T> {
   try {
-    return await operation();
+    const answer = await operation();
+    await scope.confirm();
+    return answer;
   } catch (failure) {
     scope.failure = failure;
     throw new Passing("The reason is in the scope of the request.", { cause: failure });
@@ -23,12 +26,18 @@ export async function passing<T>(scope: Scope, operation: () => Promise<T>): Pro
 }
 
 /** The last handler of the door: gives the failure itself, with its headers and its cause, to whoever renders it. */
-export const unwrapFailure: ErrorRequestHandler = (error, _req, _res, next) => {
+export const unwrapFailure: ErrorRequestHandler = async (error, _req, _res, next) => {
   const scope = findScope();
   if (scope === undefined) {
     next(error);
     return;
   }
   scope.failure ??= error;
+  // Who may not ask is told so, and not that the question was wrong.
+  if (scope.failure instanceof Problem && scope.failure.status < 500) {
+    await scope.confirm().catch((refusal: unknown) => {
+      scope.failure = refusal;
+    });
+  }
   next(scope.failure);
 };

@@ -8,7 +8,7 @@ import { requireScope } from "../auth/principal.ts";
 import { Recogniser } from "../auth/recognise.ts";
 import { gate } from "./gate.ts";
 import { listGroups } from "./group-resource.ts";
-import { unwrapFailure } from "./handler.ts";
+import { passing, unwrapFailure } from "./handler.ts";
 import { logExchange } from "./log-exchange.ts";
 import { parseSearchRequest, type ScimQuery } from "./query.ts";
 import { declareResources } from "./resources.ts";
@@ -37,6 +37,7 @@ function inScope(deps: ScimDeps): RequestHandler {
       response: res,
       baseUrl: origin + req.baseUrl,
       requestId: typeof res.locals.requestId === "string" ? res.locals.requestId : deps.newId(),
+      confirm: async () => {},
       context: undefined,
       failure: undefined,
       answer: undefined,
@@ -51,10 +52,9 @@ function requireScimToken(deps: ScimDeps): RequestHandler {
   return async (req: Request, _res: Response, next: NextFunction) => {
     const scope = currentScope();
     const { principal, db, confirm } = await recogniser.recognise(req.get("authorization"));
-    // Resources are read and written through a database that confirms the credential; documents come from memory.
-    if (!/^\/(users|groups)(\/|$)/i.test(req.path)) await confirm();
     requireScope(principal, "scim");
     scope.deps = { ...scope.deps, db };
+    scope.confirm = confirm;
     scope.context = { principal, requestId: scope.requestId, door: "scim" };
     next();
   };
@@ -63,7 +63,8 @@ function requireScimToken(deps: ScimDeps): RequestHandler {
 /** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */
 function search(list: (scope: Scope, query: ScimQuery) => Promise<string>): RequestHandler {
   return async (req, res) => {
-    const text = await list(currentScope(), parseSearchRequest(req.body));
+    const scope = currentScope();
+    const text = await passing(scope, () => list(scope, parseSearchRequest(req.body)));
     res.set("Content-Type", "application/scim+json").send(text);
   };
 }

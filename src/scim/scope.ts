@@ -20,6 +20,11 @@ export interface Scope {
   /** The base URL of this request, such as `https://usher.example.com/scim/v2`; `meta.location` begins with it. */
   readonly baseUrl: string;
   readonly requestId: string;
+  /**
+   * Raises 401 where a credential that was known a moment ago does not stand any more. Nothing is answered before it, but
+   * the first statement of the request usually confirms as well, and then it is free.
+   */
+  confirm: () => Promise<void>;
   /** Set by authentication; nothing that reads it runs before. */
   context: RequestContext | undefined;
   /** The error behind what scimmy hands on, with its headers and its cause. */

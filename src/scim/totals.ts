@@ -2,7 +2,6 @@
  * How many users or groups a tenant has, remembered for a second: counting 100,000 rows takes longer than reading a page,
  * and a client that pages asks with every page. Own writes forget it; those of another process are seen within the second.
  */
-import type { Database } from "../db/database.ts";
 import type { ResourceTypeName } from "../vocabulary/attributes.ts";
 import { contextOf, type Scope } from "./scope.ts";
 
@@ -14,7 +13,8 @@ interface Total {
   readonly until: number;
 }
 
-const memories = new WeakMap<Database, Map<string, Total>>();
+/** By type and tenant; tenants' ids are unique in the world, so databases need no telling apart. */
+const memory = new Map<string, Total>();
 
 /** The remembered total, or what `count` says now. */
 export async function rememberTotal(
@@ -22,7 +22,6 @@ export async function rememberTotal(
   type: ResourceTypeName,
   count: () => Promise<number>,
 ): Promise<number> {
-  const memory = memoryOf(scope);
   const key = keyOf(scope, type);
   const known = memory.get(key);
   if (known !== undefined && known.until > performance.now()) return known.total;
@@ -41,16 +40,7 @@ let writes = 0;
 /** After a create or delete. */
 export function forgetTotal(scope: Scope, type: ResourceTypeName): void {
   writes += 1;
-  memoryOf(scope).delete(keyOf(scope, type));
-}
-
-function memoryOf({ deps: { db } }: Scope): Map<string, Total> {
-  let memory = memories.get(db);
-  if (memory === undefined) {
-    memory = new Map();
-    memories.set(db, memory);
-  }
-  return memory;
+  memory.delete(keyOf(scope, type));
 }
 
 function keyOf(scope: Scope, type: ResourceTypeName): string {

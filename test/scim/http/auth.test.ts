@@ -156,3 +156,25 @@ describeOnBoth("the base URL", (getDb) => {
     });
   });
 });
+
+describeOnBoth("LIF-1: a revoked token", (getDb) => {
+  const door = openDoor(getDb);
+
+  it.each(routes)("%s answers 401 at once, although the token was good a moment ago", async (route) => {
+    const client = await door.tenant();
+    const { id: user } = (await client.post("/Users", aUser())).body;
+    expect((await client.get("/Users")).status).toBe(200);
+    await getDb().query({ name: "test_revoke", text: "delete from tokens where tenant_id = $1" }, [client.tenantId]);
+    const [method = "", path = ""] = route.split(" ");
+    for (const place of [
+      path,
+      path.replace(id, user),
+      path.replace(id, "no-id"),
+      `${path}?filter=id+eq+"x"`,
+      `${path}?startIndex=9`,
+    ]) {
+      const answer = await client.send(method, place, method === "GET" ? undefined : "{broken");
+      expect(answer.status, `${method} ${place} ${answer.text}`).toBe(401);
+    }
+  });
+});
