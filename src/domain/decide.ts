@@ -2,9 +2,9 @@
 import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from "./access.ts";
 import { type Draft, restoreWords } from "./draft.ts";
 import { identityOf, sameIdentity } from "./identity.ts";
-import { decideStatus, mayHoldSeat } from "./lifecycle.ts";
+import { decideStatus, isOut, mayHoldSeat } from "./lifecycle.ts";
 import type { Grant, Permission, Role, Status, UserDoc, UserState } from "./model.ts";
-import { isAdministrative, missing, reservedOf } from "./permissions.ts";
+import { isAdministrative, missing, reservedOf, reservedPermissions } from "./permissions.ts";
 import { isFullAdmin, judgeRole, type Withheld } from "./promotion.ts";
 import { checkWords, type Refusal } from "./refusals.ts";
 
@@ -55,7 +55,7 @@ export interface Refused {
 
 /** Decides one user. Never mutates; the same facts give the same answer. `askAdmins`: call again knowing `otherAdmin`. */
 export function decideUser(before: UserState | null, draft: Draft, circumstances: Circumstances): Outcome {
-  const leaves = before !== null && before.doc.active && !draft.doc.active;
+  const leaves = before !== null && goesOut(before, draft, circumstances.now);
   const dropped: Refusal[] = [];
   let current = draft;
   for (;;) {
@@ -77,23 +77,32 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     if (refusal !== null) return { kind: "refused", refusal };
   }
   const status = decideStatus(draft, now);
-  const wasIn = before !== null && before.status !== "inactive";
+  const out = isOut(draft, now);
+  const wasOut = before !== null && isOut(before, now);
+  // USR-7: a date may have passed since the stored decision, whether or not a job has come by.
+  const lapsed = wasOut && !isOut(before, new Date(before.modifiedAt));
+  const wasIn = before !== null && before.status !== "inactive" && !wasOut;
+  const ends = before !== null && (lapsed || (out && !wasOut));
+  const grants = before === null || ends ? [] : before.grants;
   const earlier = before === null ? [] : roleCandidates(before, rules);
   const candidates = roleCandidates(draft, rules);
   const heldRole = wasIn && before.administrative ? (rules.role.get(before.role) ?? null) : null;
+  const held = heldRole === null || before === null ? [] : grantedTo(before);
 
   if (circumstances.direct && before !== null) {
-    const refusal = protectIdentity(before, draft, earlier, heldRole, authority);
+    const refusal = protectIdentity(before, draft, wasIn ? heldRole : wouldBe(earlier), authority);
     if (refusal !== null) return { kind: "refused", refusal };
   }
 
   const verdict = judgeRole({
     candidates,
     earlier,
+    inEffect: wasIn ? { role: before.role, source: before.roleSource } : null,
     reactivated: before !== null && !wasIn && status !== "inactive",
+    out,
     recorded: before?.decidedVersion === rules.version,
-    grants: before?.grants ?? [],
-    heldReserved: heldRole === null ? [] : grantedTo(before as UserState),
+    grants,
+    heldReserved: held,
     authority,
     approved: circumstances.approved,
     asserted: circumstances.asserted,
@@ -110,7 +119,7 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     heldRole !== null &&
     before?.status === "active" &&
     status === "active" &&
-    isFullAdmin(heldRole) &&
+    missing(held, reservedPermissions).length === 0 &&
     !isFullAdmin(winner.value)
   ) {
     if (circumstances.otherAdmin === undefined) return { kind: "askAdmins" };
@@ -118,7 +127,8 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
       if (circumstances.direct) return { kind: "refused", refusal: refuseLastAdmin(draft, heldRole, winner.value) };
       kept = true;
       winner = { value: heldRole, kind: "kept", source: "kept", because: "Nobody else is Admin of this tenant." };
-      newGrant = { role: heldRole.key, source: "kept", permissions: reservedOf(heldRole) };
+      const standing = grants.some((grant) => grant.source === "kept" && grant.role === heldRole.key);
+      newGrant = standing ? null : { role: heldRole.key, source: "kept", permissions: reservedOf(heldRole) };
     }
   }
 
@@ -133,7 +143,7 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     administrative: isAdministrative(winner.value),
     tier: due,
     tierSource: tier.source,
-    endedGrants: endedGrants(before, draft, candidates, winner),
+    endedGrants: ends ? before.grants : endedGrants(grants, candidates, winner),
     newGrant,
     withheld: verdict.withheld.filter((one) => !one.known),
     dropped: [],
@@ -148,17 +158,18 @@ function grantedTo(user: UserState): Permission[] {
     .flatMap((grant) => grant.permissions);
 }
 
-/** GRD-6: a grant lasts while its source asks, and ends with deactivation (not with a start date still ahead). */
+/** USR-9: whether the change makes a leaver of somebody, be it by the client's word, an Admin's stop or an end date. */
+function goesOut(before: UserState, draft: Draft, now: Date): boolean {
+  return (before.doc.active && !draft.doc.active) || (!isOut(before, now) && isOut(draft, now));
+}
+
+/** GRD-6: a grant lasts while its source asks. It ends, too, when the person goes out. */
 function endedGrants(
-  before: UserState | null,
-  draft: Draft,
+  grants: readonly Grant[],
   candidates: readonly Candidate<Role>[],
   winner: Candidate<Role>,
 ): Grant[] {
-  if (before === null) return [];
-  const out = !draft.doc.active || draft.suspended;
-  return before.grants.filter((grant) => {
-    if (out) return true;
+  return grants.filter((grant) => {
     if (grant.source === winner.source && grant.role === winner.value.key) return false;
     return !candidates.some((one) => one.source === grant.source && one.value.key === grant.role);
   });
@@ -168,12 +179,10 @@ function endedGrants(
 function protectIdentity(
   before: UserState,
   draft: Draft,
-  earlier: readonly Candidate<Role>[],
-  heldRole: Role | null,
+  role: Role | null,
   authority: readonly Permission[],
 ): Refusal | null {
   if (sameIdentity(identityOf(before.doc), identityOf(draft.doc))) return null;
-  const role = heldRole !== null ? heldRole : wouldBe(before, earlier);
   if (role === null || !isAdministrative(role)) return null;
   if (missing(authority, reservedOf(role)).length === 0) return null;
   return {
@@ -191,10 +200,9 @@ function protectIdentity(
   };
 }
 
-/** The administrative role that an inactive user's sources ask for, should an Admin bring them back. */
-function wouldBe(before: UserState, earlier: readonly Candidate<Role>[]): Role | null {
-  if (before.status !== "inactive") return null;
-  return earlier.find((one) => isAdministrative(one.value))?.value ?? null;
+/** The role that the sources of somebody who is out ask for, should they come back. */
+function wouldBe(earlier: readonly Candidate<Role>[]): Role | null {
+  return earlier[0]?.value ?? null;
 }
 
 function refusePromotion(draft: Draft, candidate: Candidate<Role>): Refusal {

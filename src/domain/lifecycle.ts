@@ -34,8 +34,21 @@ export function withinDates(doc: UserDoc, now: Date): boolean {
 export function decideStatus(user: LifecycleFacts, now: Date): Status {
   if (!user.doc.active || user.suspended || !withinDates(user.doc, now)) return "inactive";
   if (user.accepted) return "active";
-  const expired = user.invitationExpiresAt !== null && now.getTime() >= Date.parse(user.invitationExpiresAt);
-  return expired ? "inactive" : "pending";
+  return hasExpired(user.invitationExpiresAt, now) ? "inactive" : "pending";
+}
+
+function hasExpired(expiresAt: string | null, now: Date): boolean {
+  return expiresAt !== null && now.getTime() >= Date.parse(expiresAt);
+}
+
+/**
+ * Whether a person is out: deactivated, stopped, past the end, or not come when invited. Somebody who has yet to start is
+ * not out: the guard judges them as if they had begun (GRD-2), and what an Admin granted them stands.
+ */
+export function isOut(user: LifecycleFacts, now: Date): boolean {
+  const { endsAt } = activeTime(user.doc);
+  if (!user.doc.active || user.suspended || (endsAt !== null && now.getTime() >= Date.parse(endsAt))) return true;
+  return !user.accepted && hasExpired(user.invitationExpiresAt, now);
 }
 
 /** LIC-8: inactive users hold no seat; pending ones do, unless the tenant says otherwise. */

@@ -11,8 +11,12 @@ export interface GuardFacts {
   readonly candidates: readonly Candidate<Role>[];
   /** The claims that the stored user has under today's rules; empty for a new user. */
   readonly earlier: readonly Candidate<Role>[];
+  /** The claim in effect before this change; null for a new user and for somebody who was out. */
+  readonly inEffect: { readonly role: string; readonly source: string } | null;
   /** GRD-2: the user comes back, so every claim is judged like a first one. */
   readonly reactivated: boolean;
+  /** The user is out when the change is done: what was withheld before is asked again when they come back. */
+  readonly out: boolean;
   /** Whether the stored decision was taken under today's rules, so that what it withheld has been recorded. */
   readonly recorded: boolean;
   readonly grants: readonly Grant[];
@@ -37,7 +41,7 @@ export interface Verdict {
 
 export interface Withheld {
   readonly candidate: Candidate<Role>;
-  /** Whether the request itself named the role, as against a role that follows from it (GRD-4). */
+  /** Whether the request itself named the role and would gain by it, as against what follows from it (GRD-4). */
   readonly named: boolean;
   /** Whether this claim was passed over before as well: it has been recorded then. */
   readonly known: boolean;
@@ -45,38 +49,53 @@ export interface Withheld {
 
 /** GRD-1, GRD-4, GRD-5: picks the strongest claim that may take effect. */
 export function judgeRole(facts: GuardFacts): Verdict {
-  const earlier = new Set(facts.earlier.map(identify));
+  const places = new Map(facts.earlier.map((claim, place) => [identify(claim), place]));
   const withheld: Withheld[] = [];
   for (const candidate of facts.candidates) {
     if (!isAdministrative(candidate.value)) return { winner: candidate, newGrant: null, withheld };
-    if (backs(facts.grants, candidate)) return { winner: candidate, newGrant: null, withheld };
-    const isNew = !earlier.has(identify(candidate)) || facts.asserted.has(candidate.source);
+    const backed = backedBy(facts.grants, candidate);
+    if (backed === "fully") return { winner: candidate, newGrant: null, withheld };
+    const place = places.get(identify(candidate));
+    const isNew = place === undefined || facts.asserted.has(candidate.source);
     if (mayGrant(facts, candidate, isNew || facts.reactivated)) {
       return { winner: candidate, newGrant: grantFor(candidate), withheld };
     }
-    const named = isNew && (candidate.kind === "pin" || candidate.kind === "words");
-    withheld.push({ candidate, named, known: !isNew && !facts.reactivated && facts.recorded });
+    const gains = missing(facts.heldReserved, reservedOf(candidate.value)).length > 0;
+    const named = isNew && gains && (candidate.kind === "pin" || candidate.kind === "words");
+    withheld.push({ candidate, named, known: !isNew && wasPassedOver(facts, places, place ?? 0) });
+    // GRD-5: an edit of the catalogue takes from nobody what an Admin has granted; only what it adds is withheld.
+    if (backed === "partly") return { winner: candidate, newGrant: null, withheld };
   }
   throw new Error("The default role is administrative: the catalogue must refuse that.");
 }
 
-/** Whether a grant backs the claim: same role and source, over every reserved permission that the role holds now. */
-function backs(grants: readonly Grant[], candidate: Candidate<Role>): boolean {
-  return grants.some(
-    (grant) =>
-      grant.role === candidate.value.key &&
-      grant.source === candidate.source &&
-      missing(grant.permissions, reservedOf(candidate.value)).length === 0,
-  );
+/** How far a grant of the same role and source covers the reserved permissions that the role holds now. */
+function backedBy(grants: readonly Grant[], candidate: Candidate<Role>): "fully" | "partly" | "not" {
+  const wanted = reservedOf(candidate.value);
+  const granted = grants
+    .filter((grant) => grant.role === candidate.value.key && grant.source === candidate.source)
+    .flatMap((grant) => grant.permissions);
+  const rest = missing(granted, wanted).length;
+  return rest === 0 ? "fully" : rest < wanted.length ? "partly" : "not";
 }
 
 function mayGrant(facts: GuardFacts, candidate: Candidate<Role>, fresh: boolean): boolean {
-  const wanted = reservedOf(candidate.value);
-  // GRD-1: what is not gained needs no authority, such as a step down among administrative roles.
-  const gained = missing(facts.heldReserved, wanted);
+  // GRD-1: what is not gained needs no authority, such as a step down. GRD-6: only where an Admin has allowed this very
+  // source as much; from another one the claim would outlive the source that was allowed.
+  const held = facts.inEffect?.source === candidate.source ? facts.heldReserved : [];
+  const gained = missing(held, reservedOf(candidate.value));
   if (fresh && missing(facts.authority, gained).length === 0) return true;
   // GRD-6: approved for a create that was refused.
   return facts.approved.some((one) => one.role === candidate.value.key && one.source === candidate.source);
+}
+
+/** Whether a claim that was there before was stronger than the one in effect, so that it has been asked for already. */
+function wasPassedOver(facts: GuardFacts, places: ReadonlyMap<string, number>, place: number): boolean {
+  if (facts.out) return true;
+  if (facts.reactivated || !facts.recorded) return false;
+  const { inEffect } = facts;
+  const winner = inEffect === null ? undefined : places.get(`${inEffect.role} ${inEffect.source}`);
+  return place <= (winner ?? Number.POSITIVE_INFINITY);
 }
 
 function grantFor(candidate: Candidate<Role>): Grant {

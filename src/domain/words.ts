@@ -59,7 +59,10 @@ export function wishedRole(doc: UserDoc, roles: readonly Role[], defaultRole: st
     const role = findNamed(roles, text);
     return { value: role ?? null, unknown: role === undefined ? text : null, unknownEntries };
   }
-  known.sort((a, b) => Number(b.primary) - Number(a.primary) || b.role.rank - a.role.rank);
+  known.sort(
+    (a, b) =>
+      Number(b.primary) - Number(a.primary) || b.role.rank - a.role.rank || (a.role.key < b.role.key ? -1 : 1),
+  );
   return { value: known[0]?.role ?? null, unknown: null, unknownEntries };
 }
 
