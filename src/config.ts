@@ -80,7 +80,7 @@ const environment = z.object({
   PORT: wholeNumber(0, 65_535),
   HOST: z.string(),
   DATABASE_URL: url(["postgres:", "postgresql:"], "the URL of a PostgreSQL database").optional(),
-  USHER_DATABASE_CONNECTIONS: wholeNumber(1, 1000),
+  USHER_DATABASE_CONNECTIONS: wholeNumber(2, 1000),
   USHER_DATA_DIR: z.string(),
   USHER_OPERATOR_TOKEN: z
     .string()

@@ -47,6 +47,24 @@ export async function migrate(database: OpenDatabase, folder: URL = ourMigration
   });
 }
 
+/** Runs the body while no other process does, for set-up that brings its own transactions. Needs a second connection. */
+export async function alone<T>(database: OpenDatabase, body: () => Promise<T>): Promise<T> {
+  // The data directory has one process at a time anyway, and PGlite one connection.
+  if (database.engine === "pglite") return await body();
+  return await database.session(async (session) => {
+    await session.query("begin");
+    try {
+      await session.query("set local lock_timeout = 0");
+      await session.query("set local statement_timeout = 0");
+      await session.query("set local idle_in_transaction_session_timeout = 0");
+      await session.query("select pg_advisory_xact_lock($1::bigint)", [advisoryLock]);
+      return await body();
+    } finally {
+      await session.query("rollback");
+    }
+  });
+}
+
 function readMigrations(folder: URL): Migration[] {
   const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
   return files.sort().map((name, index) => {

@@ -6,6 +6,7 @@ import { CompiledQuery } from "kysely";
 import { type Db, PgBoss } from "pg-boss";
 import type { Transaction } from "../db/database.ts";
 import type { Session } from "../db/engine.ts";
+import { alone } from "../db/migrate.ts";
 import { afterCommit, type OpenDatabase } from "../db/transactions.ts";
 import { limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
@@ -49,8 +50,11 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
   });
   boss.on("error", (error) => log.error({ err: error }, "background jobs: a statement failed"));
   boss.on("warning", (warning) => log.warn({ warning }, "background jobs: warning"));
-  await boss.start();
-  for (const name of options.queues) await ensureQueue(boss, name);
+  // Of processes that start at once on a new database, only one may make pg-boss' schema.
+  await alone(database, async () => {
+    await boss.start();
+    for (const name of options.queues) await ensureQueue(boss, name);
+  });
   if (database.engine === "pglite") await reviveOrphans(database);
 
   const workers = new Map<string, string[]>();

@@ -29,7 +29,8 @@ export function describeOnPostgres(
   describeOn("postgres", name, suite, options);
 }
 
-function describeOn(
+/** For suites that open their own databases. */
+export function describeOn(
   engine: EngineName,
   name: string,
   suite: (getDb: () => OpenDatabase, engine: EngineName) => void,

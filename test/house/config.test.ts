@@ -78,7 +78,7 @@ describe("the configuration", () => {
     expect(message.split("\n").slice(1)).toEqual([
       "  PORT is not a whole number. Example: 8080",
       "  DATABASE_URL is not the URL of a PostgreSQL database. Example: postgres://usher:password@localhost:5432/usher",
-      "  USHER_DATABASE_CONNECTIONS lies outside 1 to 1000. Example: 20",
+      "  USHER_DATABASE_CONNECTIONS lies outside 2 to 1000. Example: 20",
       "  USHER_OPERATOR_TOKEN is shorter than 32 characters. Example: the output of: openssl rand -hex 32",
       "  USHER_SECRET is required with DATABASE_URL. Example: the output of: openssl rand -hex 32",
       "  USHER_PUBLIC_URL is not an http or https URL. Example: https://usher.example.com",
