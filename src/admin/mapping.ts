@@ -1,6 +1,7 @@
 /** Tag mapping: from groups and attributes to teams, roles and tiers. */
 import type { MappingDocument } from "../domain/model.ts";
 import { getMapping, previewMapping, reconcileProgress, saveMapping } from "../provisioning/mapping.ts";
+import { requireForMapping } from "./license-permission.ts";
 import type { Answer, Handlers } from "./operation.ts";
 
 export const mappingHandlers: Handlers = {
@@ -8,8 +9,10 @@ export const mappingHandlers: Handlers = {
     return toAnswer(await getMapping(deps, ctx));
   },
 
-  async saveMapping({ deps, ctx, body, header }) {
-    const { confirm, ...document } = body as MappingDocument & { confirm?: string };
+  async saveMapping(call) {
+    const { deps, ctx, header } = call;
+    const { confirm, ...document } = call.body as MappingDocument & { confirm?: string };
+    await requireForMapping(call, document);
     const ifMatch = header("if-match");
     const options = { ...(confirm === undefined ? {} : { confirm }), ...(ifMatch === undefined ? {} : { ifMatch }) };
     return toAnswer(await saveMapping(deps, ctx, document, options));

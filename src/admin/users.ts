@@ -8,6 +8,7 @@ import { usherExtension } from "../domain/words.ts";
 import { explainUser } from "../provisioning/explain.ts";
 import { type AccessChange, changeAccess, deleteUser, getUser } from "../provisioning/users.ts";
 import { readPage } from "./cursor.ts";
+import { requireForSeats, requireForUser } from "./license-permission.ts";
 import type { Handlers } from "./operation.ts";
 
 export const userHandlers: Handlers = {
@@ -27,16 +28,20 @@ export const userHandlers: Handlers = {
     return { body: toUser(await getUser(deps, ctx, params.id!)) };
   },
 
-  async changeUser({ deps, ctx, params, body }) {
-    const change = body as AccessChange;
+  async changeUser(call) {
+    const { deps, ctx } = call;
+    const id = call.params.id!;
+    const change = call.body as AccessChange;
     if (change.role !== undefined || change.suspended !== undefined) await requirePermission(deps, ctx, "users.manage");
-    // LIC-11: whoever causes a seat to be taken or freed needs the license permission.
-    if (change.tier !== undefined) await requirePermission(deps, ctx, "licenses.manage");
-    return { body: toUser(await changeAccess(deps, ctx, params.id!, change)) };
+    if (change.tier !== undefined) await requireForSeats(call);
+    if (change.suspended !== undefined) await requireForUser(call, id);
+    return { body: toUser(await changeAccess(deps, ctx, id, change)) };
   },
 
-  async deleteUser({ deps, ctx, params }) {
-    await deleteUser(deps, ctx, params.id!);
+  async deleteUser(call) {
+    const id = call.params.id!;
+    await requireForUser(call, id);
+    await deleteUser(call.deps, call.ctx, id);
     return {};
   },
 

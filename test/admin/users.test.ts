@@ -212,6 +212,35 @@ describeOnBoth("users", (getDb) => {
       expect(await status(hr, { suspended: true })).toBe(200);
     });
 
+    it("LIC-11: by any path: stopping, bringing back and deleting somebody with a seat, and a mapping of tiers", async () => {
+      const crowded = await aTenant(server, { seats: { standard: 5 } });
+      const permissions = ["users.manage", "users.read", "mapping.manage", "settings.manage"];
+      await crowded.call("createRole", { body: { key: "hr", name: "HR", rank: 60, permissions } });
+      const token = await crowded.mint({ scopes: ["api"], role: "hr" });
+      const urn = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
+      const seated = await crowded.user({ userName: "seated@example.com", [urn]: { licenseTier: "standard" } });
+      const plain = await crowded.user({ userName: "plain@example.com" });
+      const status = async (operation: string, options: object) =>
+        (await call(server, operation, { token, ...options })).status;
+      for (const [{ id }, expected] of [
+        [seated, 403],
+        [plain, 200],
+      ] as const) {
+        expect(await status("changeUser", { params: { id }, body: { suspended: true } })).toBe(expected);
+        await crowded.call("changeUser", { params: { id }, body: { suspended: true } });
+        expect(await status("changeUser", { params: { id }, body: { suspended: false } })).toBe(expected);
+        expect(await status("deleteUser", { params: { id } })).toBe(expected === 200 ? 204 : 403);
+      }
+      const document = { groups: [], rules: [], defaults: { role: "user", tier: null } };
+      const rule = { name: "Leads", when: "title pr", role: "manager" };
+      expect(await status("saveMapping", { body: { ...document, rules: [{ ...rule, tier: "standard" }] } })).toBe(403);
+      expect(await status("saveMapping", { body: { ...document, defaults: { role: "user", tier: "standard" } } })).toBe(
+        403,
+      );
+      expect(await status("changeSettings", { body: { pendingHoldsSeat: false } })).toBe(403);
+      expect(await status("changeSettings", { body: { invitationDays: 3 } })).toBe(200);
+    });
+
     it.each([{}, { role: 1 }, { suspended: "yes" }, { status: "active" }, { role: "" }, []])(
       "refuses the body %j",
       async (body) => {
