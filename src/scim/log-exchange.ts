@@ -25,7 +25,7 @@ export function logExchange(req: Request, res: Response, next: NextFunction): vo
       durationMs: performance.now() - begun,
       request: req.body,
       answer: answerOf(scope),
-      decision: scope.decision,
+      decision: decisionOf(scope),
     });
   });
   next();
@@ -34,4 +34,11 @@ export function logExchange(req: Request, res: Response, next: NextFunction): vo
 /** A refusal in the client's own message, or the resource of a write. Reads are told by their path and status alone. */
 function answerOf({ failure, answer, requestId }: Scope): unknown {
   return failure instanceof Problem ? renderScimError(failure, requestId).body : answer;
+}
+
+/** What was decided of a user, which members were skipped, or which rule refused. */
+function decisionOf({ failure, decision }: Scope): unknown {
+  if (!(failure instanceof Problem)) return decision;
+  const { rule } = failure.facts;
+  return { refused: failure.code, ...(rule === undefined ? {} : { rule }) };
 }

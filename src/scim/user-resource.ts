@@ -63,5 +63,6 @@ function render(scope: Scope, view: UserView, query: ScimQuery): string {
 function renderWritten(scope: Scope, view: UserView, query: ScimQuery): string {
   const rendered = renderUser(view, scope.baseUrl);
   scope.answer = rendered;
+  scope.decision = { status: view.status, role: view.role, license: view.license };
   return toText(rendered, toSelection("User", query));
 }
