@@ -132,7 +132,7 @@ async function startEmbedded(databaseDir: string, teardowns: (() => Promise<void
   });
   await server.initialise();
   await server.start();
-  const leftover = endWithUs((server as unknown as { process: { pid: number } }).process.pid);
+  const leftover = endWithUs((server as unknown as { process: { pid: number } }).process.pid, databaseDir);
   teardowns.push(async () => {
     await server.stop();
     leftover.kill("SIGKILL");
@@ -140,10 +140,10 @@ async function startEmbedded(databaseDir: string, teardowns: (() => Promise<void
   return `postgres://usher:usher@127.0.0.1:${port}/postgres`;
 }
 
-/** However this process ends, PostgreSQL ends too: a shell watches, since a killed process cannot clean up. */
-function endWithUs(pid: number) {
-  const script = `while kill -0 ${process.pid} 2>/dev/null; do sleep 1; done; kill -QUIT ${pid}`;
-  const watcher = spawn("sh", ["-c", script], { detached: true, stdio: "ignore" });
+/** However this process ends, PostgreSQL ends too and takes its files along: a killed process cannot clean up itself. */
+function endWithUs(pid: number, folder: string) {
+  const script = `while kill -0 ${process.pid} 2>/dev/null; do sleep 1; done; kill -QUIT ${pid}; sleep 1; rm -rf "$0"`;
+  const watcher = spawn("sh", ["-c", script, folder], { detached: true, stdio: "ignore" });
   watcher.on("error", () => {});
   watcher.unref();
   return watcher;
