@@ -1,4 +1,4 @@
-/** LIC-11: on the management side whoever causes a seat to be taken or freed, by any path, needs the license permission. */
+/** LIC-11: on the management side whoever takes or frees a seat, by any path, needs the license permission. */
 import { requirePermission } from "../auth/authority.ts";
 import type { MappingDocument } from "../domain/model.ts";
 import { explainUser } from "../provisioning/explain.ts";
