@@ -95,6 +95,44 @@ export async function lockGroup(tx: Transaction, tenantId: string, id: string): 
   return (await tx.query(lock, [tenantId, id])).length > 0;
 }
 
+const lockMany: Statement = {
+  name: "groups_lock_many",
+  text: "select id from groups where tenant_id = $1 and id = any ($2::uuid[]) order by id for no key update",
+};
+
+/**
+ * Locks the groups and all groups nested in them, so that nobody joins or leaves any of them unseen while what they
+ * give changes. A locked group gets no new child either, so looking again until nothing is new finds all.
+ */
+export async function lockDescendants(tx: Transaction, tenantId: string, ids: readonly string[]): Promise<void> {
+  const locked = new Set<string>();
+  for (;;) {
+    const more = (await findDescendants(tx, tenantId, ids)).filter((id) => !locked.has(id));
+    if (more.length === 0) return;
+    await tx.query(lockMany, [tenantId, more]);
+    for (const id of more) locked.add(id);
+  }
+}
+
+const mayNestText: Statement = {
+  name: "nesting_possible",
+  text: `select exists (select from groups where tenant_id = $1 and id = any ($2::uuid[]))
+    or $3::boolean and exists (select from group_children where tenant_id = $1 and parent_id = $4) as possible`,
+};
+
+/** Whether a change that names these members, or (`whole`) concerns all of them, may be one of nesting. */
+export async function mayNest(
+  executor: Executor,
+  tenantId: string,
+  change: { readonly groupId: string; readonly named: readonly string[]; readonly whole: boolean },
+): Promise<boolean> {
+  const named = change.named.filter((id) => uuidPattern.test(id));
+  if (named.length === 0 && !change.whole) return false;
+  const values = [tenantId, named, change.whole, change.groupId];
+  const [row] = await executor.query<{ possible: boolean }>(mayNestText, values);
+  return row?.possible ?? false;
+}
+
 const insert: Statement = {
   name: "groups_insert",
   text: `
@@ -432,4 +470,14 @@ const behind: Statement = {
 /** Leaves the users' decisions to the reconcile job, which must be enqueued in the same transaction. */
 export async function markBehind(executor: Executor, tenantId: string, ids: readonly string[]): Promise<void> {
   if (ids.length > 0) await executor.query(behind, [tenantId, ids]);
+}
+
+const move: Statement = {
+  name: "users_move_facts",
+  text: "update users set revision = revision + 1 where tenant_id = $1 and id = any ($2::uuid[])",
+};
+
+/** Says that memberships behind the decisions of these locked users have changed, where the decisions have not. */
+export async function moveFacts(executor: Executor, tenantId: string, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await executor.query(move, [tenantId, ids]);
 }

@@ -16,8 +16,10 @@ import {
   type GroupRow,
   insertGroup,
   listMemberIds,
+  lockDescendants,
   lockGroup,
   lockNesting,
+  mayNest,
   refreshDeciding,
   removeChildren,
   removeGroup,
@@ -89,6 +91,8 @@ export async function createGroup(deps: Deps, ctx: RequestContext, input: GroupI
       const names = { displayName: input.displayName, displayNameNorm, externalId: input.externalId ?? null };
       const at = now.toISOString();
       const teamId = rules.mapping.autoTeams ? deps.newId() : null;
+      const named = { groupId: id, named: input.members, whole: false };
+      if (await mayNest(tx, tenantId, named)) await lockNesting(tx, tenantId);
       await insertGroup(tx, { tenantId, id, ...names, at, teamId, rulesVersion: rules.version });
       const events = [
         eventOf(work, "group.created", "Group", id, {
@@ -132,6 +136,8 @@ export async function changeGroup(
   return await retryVanished(async () => {
     return await deps.db.transaction(async (tx) => {
       const work = await begin(deps, ctx, tx);
+      // The lock on nesting comes before that of a group: two groups nested in each other at once would each hold one.
+      if (await mayNest(tx, tenantId, { groupId: id, ...namedBy(changes) })) await lockNesting(tx, tenantId);
       if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);
       const row = (await findGroup(tx, tenantId, id, { members: false })) as GroupRow;
       requireMatch(options.ifMatch, row);
@@ -177,10 +183,11 @@ export async function deleteGroup(
   if (!isUuid(id)) throw noGroup(id);
   await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
-    if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);
     await lockNesting(tx, tenantId);
+    if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);
     const row = (await findGroup(tx, tenantId, id, { members: false })) as GroupRow;
     requireMatch(options.ifMatch, row);
+    await lockDescendants(tx, tenantId, [id]);
     const below = await findDescendants(tx, tenantId, [id]);
     const losing = row.deciding ? await findDeepMembers(tx, tenantId, [id]) : [];
     const reached: Reached = { losing, gaining: [], named: new Set(), authority: [] };
@@ -263,6 +270,7 @@ async function changeLocked(
   const binds = (isNew || renamed) && toBind.length > 0;
   const nests = plan.groupsIn.length > 0 || plan.groupsOut.length > 0;
   if (nests) await nestingAllowed(work, row.id, plan.groupsIn);
+  if (nests || binds) await lockDescendants(tx, tenantId, [row.id, ...plan.groupsIn, ...plan.groupsOut]);
 
   const decides = row.deciding || (binds && toBind.some((entry) => entry.role !== null || entry.tier !== null));
   const reached = await reachedBy(work, row, plan, { decides, binds, authority });
@@ -290,6 +298,19 @@ async function changeLocked(
     eventsOf(work, row, plan, { binds: binds ? toBind.map((entry) => entry.key) : [], renamed, isNew }),
   );
   return plan.unknown;
+}
+
+/** The ids that steps name as members, and whether a step speaks of all members there are. */
+function namedBy(changes: readonly GroupChange[]): { named: string[]; whole: boolean } {
+  const named: string[] = [];
+  let whole = false;
+  for (const change of changes) {
+    if ("add" in change) named.push(...change.add);
+    else if ("remove" in change) named.push(...change.remove);
+    else if ("replace" in change) named.push(...change.replace);
+    whole ||= "removeWhere" in change || "clear" in change || "replace" in change;
+  }
+  return { named, whole };
 }
 
 /** Works out the end of the steps without reading members that no step speaks of. */

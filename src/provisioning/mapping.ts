@@ -24,8 +24,8 @@ import { findUserStates } from "../db/users.ts";
 import type { CompiledEntry, TenantRules } from "../domain/access.ts";
 import { decideUser } from "../domain/decide.ts";
 import { requireMapping } from "../domain/mapping.ts";
-import type { Binding, GroupEntry, Json, MappingDocument, TeamName, UserState } from "../domain/model.ts";
-import { reservedOf } from "../domain/permissions.ts";
+import type { Binding, GroupEntry, Json, MappingDocument, Permission, TeamName, UserState } from "../domain/model.ts";
+import { missing, reservedOf } from "../domain/permissions.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, needsSeat, noAuthority, type Work } from "./apply.ts";
@@ -74,11 +74,13 @@ export async function saveMapping(
     requireMapping(document, { roles: rules.role, tiers: rules.tier, stored: stored.document, authority });
 
     const consented =
-      options.confirm === undefined ? [] : await requireConsent(tx, rules, document, options.confirm, now);
+      options.confirm === undefined
+        ? []
+        : await requireConsent(tx, rules, document, options.confirm, { authority, now });
     await ensureTeams(tx, tenantId, namedTeams(document), at, deps.newId);
     const version = await updateMapping(tx, tenantId, document, at);
     const rulesVersion = await bumpRules(tx, tenantId);
-    const next = await deps.rules.shared(tx, tenantId);
+    const next = await deps.rules.edited(tx, tenantId);
     const touched = await listDecidingGroups(tx, tenantId);
     const bound = await rebind(tx, tenantId, bindable(next.entries.values()));
     const groups = [...new Set([...touched, ...bound.map((row) => row.group_id)])];
@@ -278,16 +280,22 @@ async function bindingsByUser(
   return byUser;
 }
 
-/** GRD-5: the save carries the digest of a preview that listed those who gain; anything else is out of date. */
+/**
+ * GRD-5: the save carries the digest of a preview that listed those who gain; anything else is out of date. GRD-1: who
+ * consents holds what is gained, also by an entry that an Admin saved before.
+ */
 async function requireConsent(
   executor: Executor,
   rules: TenantRules,
   document: MappingDocument,
   confirm: string,
-  now: Date,
+  { authority, now }: { authority: readonly Permission[]; now: Date },
 ): Promise<Gain[]> {
   const { gains } = await lookAhead(executor, rules, document, now);
-  if (digestOf(document, gains) === confirm) return gains;
+  if (digestOf(document, gains) === confirm) {
+    for (const gain of gains) requireWithin(authority, rules, gain);
+    return gains;
+  }
   throw new Problem(
     "stale",
     "Since the preview the people whom this mapping makes administrative have changed. Preview it again.",
@@ -295,6 +303,14 @@ async function requireConsent(
       facts: { rule: "GRD-5" },
     },
   );
+}
+
+function requireWithin(authority: readonly Permission[], rules: TenantRules, { role: key, userName }: Gain): void {
+  const role = rules.role.get(key);
+  const beyond = role === undefined ? [] : missing(authority, reservedOf(role));
+  if (beyond.length === 0) return;
+  const detail = `You cannot confirm that ${userName} becomes "${role?.name}": it holds ${beyond.join(", ")}, which you do not.`;
+  throw new Problem("promotionRefused", detail, { facts: { rule: "GRD-1", role: key } });
 }
 
 function digestOf(document: MappingDocument, gains: readonly Gain[]): string {

@@ -2,7 +2,7 @@
 
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement } from "../db/database.ts";
-import { markBehind } from "../db/groups.ts";
+import { markBehind, moveFacts } from "../db/groups.ts";
 import { findUserStates, lockUsers } from "../db/users.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { Binding, Permission, UserState } from "../domain/model.ts";
@@ -55,16 +55,24 @@ export async function snapshot(work: Work, reached: Reached): Promise<Snapshot> 
 /** Decides the reached users by their new bindings and writes what changed; the rest is left to the job. */
 export async function decideReached(work: Work, before: Snapshot, reached: Reached): Promise<void> {
   const { tx, rules, deps } = work;
+  const together: Work = { ...work, demoted: new Set() };
   const changed: { state: UserState; decision: Decision }[] = [];
   const ids = [...before.states.keys()];
   for (let at = 0; at < ids.length; at += batchSize) {
     const after = await findUserStates(tx, rules.tenantId, ids.slice(at, at + batchSize));
     for (const { id, bindings } of after) {
       const state = before.states.get(id) as UserState;
-      const decision = await decideBindings(work, state, bindings, reached);
+      const decision = await decideBindings(together, state, bindings, reached);
       if (differs(state, decision)) changed.push({ state, decision });
     }
   }
+  const written = new Set(changed.map(({ state }) => state.id));
+  // Who keeps the same decision has other facts behind it now: whoever read the old ones has to decide again.
+  await moveFacts(
+    tx,
+    rules.tenantId,
+    ids.filter((id) => !written.has(id)),
+  );
   await applyAll(work, changed, "user.reached");
   if (before.deferred.length > 0) {
     await markBehind(tx, rules.tenantId, before.deferred);

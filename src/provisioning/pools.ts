@@ -87,7 +87,7 @@ export async function patchPool(deps: Deps, ctx: RequestContext, tierKey: string
     await recordEvents(tx, [
       { ...eventOf(work, "pool.changed", "Pool", tier.key, { ...change }), before: pick(before, change) },
     ]);
-    const next = await deps.rules.shared(tx, tenantId);
+    const next = await deps.rules.edited(tx, tenantId);
     await reconcileJob(deps, tx, next, "pool changed");
     return toPool(await requirePool(tx, tenantId, tier.key));
   });

@@ -22,6 +22,8 @@ export interface RulesStore {
   shared(executor: Executor, tenantId: string): Promise<TenantRules>;
   /** The rules as of now, locked for an edit. */
   locked(executor: Executor, tenantId: string): Promise<TenantRules>;
+  /** The rules as the edit leaves them. Not remembered: should it roll back, the next edit gets the same version. */
+  edited(executor: Executor, tenantId: string): Promise<TenantRules>;
   /** Forgets what is remembered, after a write found the version moved. */
   forget(tenantId: string): void;
 }
@@ -59,6 +61,7 @@ export function createRulesStore(): RulesStore {
     current: async (executor, tenantId) => at(executor, tenantId, await findRulesVersion(executor, tenantId)),
     shared: async (executor, tenantId) => at(executor, tenantId, await shareRules(executor, tenantId)),
     locked: async (executor, tenantId) => at(executor, tenantId, await lockRules(executor, tenantId)),
+    edited: load,
     forget: (tenantId) => kept.delete(tenantId),
   };
 }
