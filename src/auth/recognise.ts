@@ -3,12 +3,13 @@
  * carries the question whether the token still stands, and gives nothing where it does not. So a revoked token is
  * refused at once, in every process (LIF-1), without a look-up before every read.
  */
+import { hash } from "node:crypto";
 import type { Database, Statement, Transaction } from "../db/database.ts";
 import { type AuthDeps, authenticate, tokenDigest } from "./authenticate.ts";
 import type { Principal } from "./principal.ts";
 import { parseToken } from "./token-text.ts";
 
-/** Credentials remembered at most; an entry takes some 500 bytes. */
+/** Credentials remembered at most, by their digest; an entry takes some 500 bytes. */
 const rememberedMax = 2_000;
 
 /** After this time a credential is looked up again: it keeps `lastUsedAt` moving, and the list short. */
@@ -42,27 +43,28 @@ export class Recogniser {
 
   /** The principal, confirmed now or by the first statement of the request. Raises as `authenticate`. */
   async recognise(header: string | undefined): Promise<Recognition> {
-    const known = header === undefined ? undefined : this.#known.get(header);
-    if (header !== undefined && known !== undefined && known.until > Date.now()) {
+    const key = header === undefined ? "" : hash("sha256", header, "base64");
+    const known = this.#known.get(key);
+    if (known !== undefined && known.until > Date.now()) {
       const confirm = async () => {
-        this.#known.delete(header);
+        this.#known.delete(key);
         await authenticate(this.#deps, header);
       };
       return { principal: known.principal, ...confirmedBy(this.#deps.db, known, this.#deps.clock, confirm) };
     }
     const principal = await authenticate(this.#deps, header);
-    this.#remember(header as string, principal);
+    this.#remember(key, header as string, principal);
     return { principal, db: this.#deps.db, confirm: async () => {} };
   }
 
   /** Tokens that act for a person are looked up each time: that person's state is part of the answer. */
-  #remember(header: string, principal: Principal): void {
+  #remember(key: string, header: string, principal: Principal): void {
     const token = parseToken(header.slice(header.indexOf(" ") + 1).trim());
     if (principal.kind !== "token" || principal.userId !== null || token === undefined) return;
     const oldest = this.#known.size >= rememberedMax ? this.#known.keys().next().value : undefined;
     if (oldest !== undefined) this.#known.delete(oldest);
     const digest = tokenDigest(this.#deps.secret, token);
-    this.#known.set(header, { principal, digest, until: Date.now() + rememberedMs });
+    this.#known.set(key, { principal, digest, until: Date.now() + rememberedMs });
   }
 }
 

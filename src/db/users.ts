@@ -84,26 +84,17 @@ interface Row {
   queue_priority: number | null;
   queue_since: string | null;
   grants: Grant[] | null;
-  bindings: { groupId: string; entryKey: string }[] | null;
-  groups: GroupRef[] | null;
-  teams: TeamRef[] | null;
+  /** Null for users in no group and no team. */
+  reach: {
+    bindings: { groupId: string; entryKey: string }[] | null;
+    groups: GroupRef[] | null;
+    teams: TeamRef[] | null;
+  } | null;
   position: number | null;
 }
 
 /** Nested groups count for their members' members, this many levels up (TEAM-5). */
 export const nestingDepthMax = 8;
-
-// Groups of a user, those above them included. Teams follow: bound entries name one, an unmapped group feeds its own.
-const reach = `
-  left join lateral (
-    with recursive above (group_id, depth) as (
-      select m.group_id, 0 from group_members m where m.tenant_id = u.tenant_id and m.user_id = u.id
-      union
-      select c.parent_id, a.depth + 1 from above a
-      join group_children c on c.tenant_id = u.tenant_id and c.child_id = a.group_id
-      where a.depth < ${nestingDepthMax})
-    select array_agg(distinct group_id) as ids, array_agg(distinct group_id) filter (where depth = 0) as direct from above
-  ) r on true`;
 
 const columns = `
   u.id, u.doc, u.suspended, u.accepted, u.invitation_expires_at, u.role_pin, u.tier_pinned, u.tier_pin,
@@ -121,46 +112,28 @@ const joins = `
     select w.tenant_id, w.tier, w.ticket, w.priority, w.since from waitlist w
     where w.tenant_id = u.tenant_id and w.user_id = u.id limit 1) w on true`;
 
-const decisionFacts = `
-  case when u.administrative or u.role_pin is not null or exists (
-      select from role_grants g where g.tenant_id = u.tenant_id and g.user_id = u.id)
-    then (select json_agg(json_build_object('role', g.role, 'source', g.source, 'permissions', g.permissions))
-          from role_grants g where g.tenant_id = u.tenant_id and g.user_id = u.id) end as grants,
-  case when r.ids is not null then (
-    select json_agg(json_build_object('groupId', b.group_id, 'entryKey', b.entry_key) order by b.entry_key, b.group_id)
-    from group_bindings b where b.tenant_id = u.tenant_id and b.group_id = any (r.ids)) end as bindings`;
+const grants = `
+  (select json_agg(json_build_object('role', g.role, 'source', g.source, 'permissions', g.permissions))
+    from role_grants g where g.tenant_id = u.tenant_id and g.user_id = u.id) as grants`;
 
-const memberships = `
-  case when r.ids is not null then (
-    select json_agg(json_build_object('value', g.id, 'display', g.display_name,
-      'type', case when g.id = any (r.direct) then 'direct' else 'indirect' end) order by g.id)
-    from groups g where g.tenant_id = u.tenant_id and g.id = any (r.ids)) end as groups,
-  case when u.status = 'active' then (
-    select json_agg(json_build_object('value', t.id, 'display', t.name, 'kind', t.kind) order by t.name, t.id)
-    from teams t where t.tenant_id = u.tenant_id and t.id in (
-      select b.team_id from group_bindings b
-        where b.tenant_id = u.tenant_id and b.group_id = any (r.ids) and b.team_id is not null
-      union select o.id from teams o
-        where o.tenant_id = u.tenant_id and o.group_id = any (r.ids) and not exists (
-          select from group_bindings b
-          where b.tenant_id = o.tenant_id and b.group_id = o.group_id and b.team_id is not null)
-      union select m.team_id from team_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)) end as teams`;
+// Groups, teams and bound entries: migrations/0003_reach.sql. Most of it is nothing for most users of a new tenant.
+const reach = `
+  case when exists (select from group_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)
+      or exists (select from team_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)
+    then user_reach(u.tenant_id, u.id) end as reach`;
 
 const position = `
-  case when w.tier is not null then (
-    select count(*) from waitlist x
-    where x.tenant_id = w.tenant_id and x.tier = w.tier
-      and (x.priority > w.priority or x.priority = w.priority and x.ticket <= w.ticket)) end as position`;
+  case when w.tier is not null then queue_position(u.tenant_id, w.tier, w.priority, w.ticket) end as position`;
 
 const one: Statement = {
   name: "users_one",
-  text: `select ${columns}, ${decisionFacts}, ${memberships}, ${position} from users u ${joins} ${reach}
+  text: `select ${columns}, ${grants}, ${reach}, ${position} from users u ${joins}
     where u.tenant_id = $1 /*authorized*/ and u.id = $2`,
 };
 
 const oneByName: Statement = {
   name: "users_one_by_name",
-  text: `select ${columns}, ${decisionFacts}, ${memberships}, ${position} from users u ${joins} ${reach}
+  text: `select ${columns}, ${grants}, ${reach}, ${position} from users u ${joins}
     where u.tenant_id = $1 and u.user_name_norm = $2`,
 };
 
@@ -171,13 +144,13 @@ const lock: Statement = {
 
 const facts: Statement = {
   name: "users_facts",
-  text: `select ${columns}, ${decisionFacts} from users u ${joins} ${reach}
+  text: `select ${columns}, ${grants}, ${reach} from users u ${joins}
     where u.tenant_id = $1 and u.id = any ($2::uuid[]) order by u.id`,
 };
 
 const views: Statement = {
   name: "users_views",
-  text: `select ${columns}, ${memberships} from users u ${joins} ${reach}
+  text: `select ${columns}, ${reach} from users u ${joins}
     where u.tenant_id = $1 and u.id = any ($2::uuid[])`,
 };
 
@@ -185,7 +158,7 @@ const views: Statement = {
 export function viewsWhere(name: string, condition: string): Statement {
   return {
     name,
-    text: `select ${columns}, ${memberships}, ${position} from users u ${joins} ${reach}
+    text: `select ${columns}, ${reach}, ${position} from users u ${joins}
     where u.tenant_id = $1 /*authorized*/ and ${condition}`,
   };
 }
@@ -273,7 +246,7 @@ function toState(row: Row): UserState {
     revision: row.revision,
     createdAt: row.created_at,
     modifiedAt: row.modified_at,
-    bindings: row.bindings ?? [],
+    bindings: row.reach?.bindings ?? [],
     grants: row.grants ?? [],
     seat:
       row.seat_tier === null
@@ -313,8 +286,9 @@ function toView(row: Row): UserView {
       position: row.position,
       since,
     },
-    teams: row.teams ?? [],
-    groups: row.groups ?? [],
+    // TEAM-4: deactivation suspends team membership; groups stay the client's.
+    teams: row.status === "active" ? (row.reach?.teams ?? []) : [],
+    groups: row.reach?.groups ?? [],
     version: etagOf(row.version, seat_tier, row.seat_no, queue_tier),
     createdAt: row.created_at,
     modifiedAt: since !== null && since > row.modified_at ? since : row.modified_at,

@@ -158,16 +158,17 @@ function withWish(draft: Draft, request: PromotionRecord): Draft {
 /** Nobody approves for themselves, or what they asked for themselves through any door. */
 function requireBeyondReproach({ ctx, rules }: Work, request: PromotionRecord): void {
   const { principal } = ctx;
-  const person = principal.userId ?? principal.issuerId ?? null;
-  if (person !== null && person === request.userId) {
+  // A token counts as the person it acts for and as the one who issued it.
+  const persons = new Set([principal.userId, principal.issuerId].filter((id) => typeof id === "string"));
+  if (request.userId !== null && persons.has(request.userId)) {
     throw own("Nobody approves their own promotion: another Admin has to.");
   }
   const asked = request.requestedBy.some((actor) => {
     if (actor.id === principal.tokenId) return true;
-    if (person === null) return false;
+    if (actor.userId !== undefined && persons.has(actor.userId)) return true;
     // A connection does not count as the person who set it up, unless two persons are asked for.
     const counts = actor.door !== "scim" || rules.settings.twoPersonPromotion;
-    return actor.userId === person || (counts && actor.issuerId === person);
+    return counts && actor.issuerId !== undefined && persons.has(actor.issuerId);
   });
   if (asked) throw own("You asked for this yourself: another Admin has to approve it.");
 }
@@ -193,6 +194,10 @@ async function requireOpen({ tx, rules }: Work, id: string): Promise<PromotionRe
   const request = isUuid(id) ? await lockPromotion(tx, rules.tenantId, id) : undefined;
   if (request === undefined) throw noPromotion(id);
   if (request.state === "open") return request;
+  if (request.state === "void") {
+    const detail = "This request is void: the person or their sign-in identity has changed since it was made.";
+    throw new Problem("stale", detail, { facts: { rule: "GRD-6" } });
+  }
   throw new Problem("conflict", `This request is not open: it is ${request.state}.`, { facts: { rule: "GRD-6" } });
 }
 
