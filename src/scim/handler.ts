@@ -33,8 +33,8 @@ export const unwrapFailure: ErrorRequestHandler = async (error, _req, _res, next
     return;
   }
   scope.failure ??= error;
-  // Who may not ask is told so, and not that the question was wrong.
-  if (scope.failure instanceof Problem && scope.failure.status < 500) {
+  // Who may not ask is told so, and not that the question was wrong. In an outage nobody can tell.
+  if (scope.failure instanceof Problem && scope.failure.code !== "unavailable") {
     await scope.confirm().catch((refusal: unknown) => {
       scope.failure = refusal;
     });

