@@ -40,6 +40,19 @@ export interface ProvisioningLog {
   readonly dropped: number;
 }
 
+/**
+ * Successful reads that are listed of one connection in a second; four times what a gallery connector may send. Those
+ * beyond are counted in the next one listed, so that a flood of reads does not become a flood of writes.
+ */
+const readsPerSecondMax = 100;
+
+/** Reads of one connection within the present second, and those not listed since the last that was. */
+interface ReadCount {
+  second: number;
+  listed: number;
+  unlisted: number;
+}
+
 export interface ProvisioningLogOptions {
   /** How long an exchange may wait to be written. */
   readonly flushMs?: number;
@@ -70,6 +83,28 @@ export function openProvisioningLog(db: Executor, options: ProvisioningLogOption
   let dropped = 0;
   let writing: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
+  const reads = new Map<string, ReadCount>();
+
+  /** How many reads went unlisted before this one; undefined where this one is not listed either. */
+  function countRead({ tokenId, method, status, at }: Exchange): number | undefined {
+    if (tokenId === null || status >= 400 || (method !== "GET" && method !== "HEAD")) return 0;
+    const second = Math.floor(at.getTime() / 1000);
+    let count = reads.get(tokenId);
+    if (count === undefined) {
+      if (reads.size >= waitingMax) reads.clear();
+      count = { second, listed: 0, unlisted: 0 };
+      reads.set(tokenId, count);
+    }
+    if (count.second !== second) Object.assign(count, { second, listed: 0 });
+    if (count.listed >= readsPerSecondMax) {
+      count.unlisted += 1;
+      return undefined;
+    }
+    count.listed += 1;
+    const unlisted = count.unlisted;
+    count.unlisted = 0;
+    return unlisted;
+  }
 
   function flush(): Promise<void> {
     clearTimeout(timer);
@@ -107,7 +142,9 @@ export function openProvisioningLog(db: Executor, options: ProvisioningLogOption
 
   return {
     record(exchange) {
-      waiting.push(toRow(exchange));
+      const unlisted = countRead(exchange);
+      if (unlisted === undefined) return;
+      waiting.push(toRow(unlisted === 0 ? exchange : { ...exchange, decision: { readsNotListed: unlisted } }));
       makeRoom();
       if (waiting.length >= batchMax) void flush();
       else timer ??= setTimeout(flush, flushMs).unref();
