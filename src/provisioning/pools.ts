@@ -83,7 +83,8 @@ export async function patchPool(deps: Deps, ctx: RequestContext, tierKey: string
     await updatePool(tx, tenantId, tier.key, { ...terms, nameNorm: normaliseName(terms.name) });
     await bumpRules(tx, tenantId);
     const work: Work = { deps, ctx, tx, rules, now };
-    if (terms.drain === "auto" && before.drain === "manual") await giveOut(work, tier.key);
+    const opens = (before.drain === "manual" || terms.unlimited) && terms.drain === "auto";
+    if (opens) await giveOut(work, tier.key);
     await recordEvents(tx, [
       { ...eventOf(work, "pool.changed", "Pool", tier.key, { ...change }), before: pick(before, change) },
     ]);
@@ -246,7 +247,7 @@ export async function drainRest(deps: Deps, tenantId: string, signal?: AbortSign
   };
   const ctx: RequestContext = { principal, requestId: deps.newId(), door: "job" };
   const { tiers } = await deps.rules.current(deps.db, tenantId);
-  for (const tier of tiers.filter((one) => one.drain === "auto" && !one.unlimited)) {
+  for (const tier of tiers.filter((one) => one.drain === "auto")) {
     for (let given = drainedAtOnceMax; given === drainedAtOnceMax; ) {
       if (signal?.aborted) throw new Error("The drain was stopped; it goes on where it was.");
       given = await deps.db.transaction(async (tx) => {

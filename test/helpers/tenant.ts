@@ -1,15 +1,18 @@
 /** A new tenant per test, and use cases run on it without a server. Jobs are collected and run on demand. */
-import { createRulesStore } from "../../src/provisioning/rules.ts";
-import type { Deps, Principal, RequestContext } from "../../src/provisioning/context.ts";
-import { createTenant } from "../../src/provisioning/tenants.ts";
-import { authenticate } from "../../src/auth/authenticate.ts";
-import { Secret } from "../../src/auth/secret.ts";
-import { operator } from "../../src/auth/principal.ts";
-import type { OpenDatabase } from "../../src/db/transactions.ts";
-import { newId } from "../../src/ids.ts";
-import type { UserDoc } from "../../src/domain/model.ts";
-import { reconcile } from "../../src/provisioning/reconcile.ts";
+
 import { randomBytes } from "node:crypto";
+import { authenticate } from "../../src/auth/authenticate.ts";
+import { operator } from "../../src/auth/principal.ts";
+import { Secret } from "../../src/auth/secret.ts";
+import type { OpenDatabase } from "../../src/db/transactions.ts";
+import type { UserDoc } from "../../src/domain/model.ts";
+import { newId } from "../../src/ids.ts";
+import type { Deps, Principal, RequestContext } from "../../src/provisioning/context.ts";
+import { drainJobName } from "../../src/provisioning/jobs.ts";
+import { drainRest } from "../../src/provisioning/pools.ts";
+import { reconcile } from "../../src/provisioning/reconcile.ts";
+import { createRulesStore } from "../../src/provisioning/rules.ts";
+import { createTenant } from "../../src/provisioning/tenants.ts";
 
 export interface TestDeps extends Deps {
   readonly secret: Secret;
@@ -39,7 +42,9 @@ export function makeDeps(db: OpenDatabase): TestDeps {
     enqueued,
     async runJobs() {
       for (let job = enqueued.shift(); job !== undefined; job = enqueued.shift()) {
-        await reconcile(deps, job.tenantId, { aborted: false } as AbortSignal);
+        const { signal } = new AbortController();
+        if (job.name === drainJobName) await drainRest(deps, job.tenantId, signal);
+        else await reconcile(deps, job.tenantId, signal);
       }
     },
   };
