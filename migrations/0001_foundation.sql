@@ -48,6 +48,8 @@ create table tokens (
   scopes text[] not null,
   -- The role the token acts with; null: none.
   role text,
+  -- What the role held when the token was minted: what an edit of the role adds later is not the token's (GRD-5).
+  granted text[] not null default '{}',
   -- The person the token acts for, whose own role bounds it; null: issued by the operator or another such token.
   user_id uuid,
   issued_by jsonb not null,

@@ -19,6 +19,8 @@ interface TokenRow {
   readonly userId: string | null;
   readonly issuerId: string | null;
   readonly permissions: readonly Permission[] | null;
+  /** What the role held when the token was minted (GRD-5). */
+  readonly granted: readonly Permission[];
 }
 
 interface PersonAuthorityRow extends PersonRow {
@@ -28,7 +30,7 @@ interface PersonAuthorityRow extends PersonRow {
   readonly granted: readonly Permission[];
 }
 
-const tokenText = `select t.user_id as "userId", t.issued_by ->> 'userId' as "issuerId",
+const tokenText = `select t.user_id as "userId", t.issued_by ->> 'userId' as "issuerId", t.granted,
     (select r.permissions from roles r where r.tenant_id = t.tenant_id and r.key = t.role) as permissions
   from tokens t where t.tenant_id = $1 and t.id = $2 and (t.expires_at is null or t.expires_at > $3)`;
 
@@ -74,7 +76,7 @@ async function read(
   if (principal.tokenId === null || principal.role === null) return [];
   const { tenantId, tokenId } = principal;
   const [token] = await executor.query<TokenRow>(tokenStatement, [tenantId, tokenId, now.toISOString()]);
-  const own = token?.permissions ?? [];
+  const own = backedBy(token?.permissions ?? [], token?.granted ?? []);
   const ids = [...new Set([token?.userId, token?.issuerId])].filter((id) => typeof id === "string");
   if (ids.length === 0 || own.length === 0) return own;
   const persons = await executor.query<PersonAuthorityRow>(personsStatement, [tenantId, ids]);

@@ -19,8 +19,9 @@ const columns = `id, label, scopes, role, user_id as "userId", issued_by as "iss
 
 const insert: Statement = {
   name: "token_insert",
-  text: `insert into tokens (tenant_id, id, label, digest, scopes, role, user_id, issued_by, created_at, expires_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${columns}`,
+  text: `insert into tokens (tenant_id, id, label, digest, scopes, role, granted, user_id, issued_by, created_at, expires_at)
+    values ($1, $2, $3, $4, $5, $6, coalesce((select permissions from roles where tenant_id = $1 and key = $6), '{}'),
+      $7, $8, $9, $10) returning ${columns}`,
 };
 
 const list: Statement = {
