@@ -41,8 +41,34 @@ const recordByName: Statement = {
   text: `${insertInto} on conflict (tenant_id, user_name_norm, kind, role) where state = 'open' and user_id is null ${doUpdate}`,
 };
 
-/** GRD-4: one open request per user and role; a repeat counts. Returns the request's id and how often it was made. */
+const voidOther: Statement = {
+  name: "promotions_void_other",
+  text: `update promotions set state = 'void', decided_at = $5
+    where tenant_id = $1 and user_id = $2 and kind = $3 and role = $4 and state = 'open'
+      and (identity <> $6::jsonb or kind = 'identity' and wish is distinct from $7::jsonb)`,
+};
+
+const voidOtherByName: Statement = {
+  name: "promotions_void_other_name",
+  text: voidOther.text.replace("user_id = $2", "user_id is null and user_name_norm = $2"),
+};
+
+/**
+ * GRD-4: one open request per user and role; a repeat counts. GRD-6: under another sign-in identity it is no repeat: the
+ * open request is void and a new one stands beside it, so that nobody approves another person than the one they looked
+ * at. Returns the request's id and how often it was made.
+ */
 export async function recordWish(executor: Executor, wish: WishRecord): Promise<{ id: string; attempts: number }> {
+  const byName = wish.userId === null;
+  await executor.query(byName ? voidOtherByName : voidOther, [
+    wish.tenantId,
+    byName ? wish.userNameNorm : wish.userId,
+    wish.kind,
+    wish.role,
+    wish.at,
+    JSON.stringify(wish.identity),
+    wish.wish === null ? null : JSON.stringify(wish.wish),
+  ]);
   const statement = wish.userId === null ? recordByName : record;
   const [row] = await executor.query<{ id: string; attempts: number }>(statement, [
     wish.tenantId,

@@ -3,7 +3,7 @@ import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from
 import { type Draft, restoreWords } from "./draft.ts";
 import { identityOf, sameIdentity } from "./identity.ts";
 import { decideStatus, isOut, mayHoldSeat } from "./lifecycle.ts";
-import type { Grant, Permission, Role, Status, UserDoc, UserState } from "./model.ts";
+import type { Grant, Permission, Role, Status, UserState } from "./model.ts";
 import { isAdministrative, missing, reservedOf, reservedPermissions } from "./permissions.ts";
 import { isFullAdmin, judgeRole, type Withheld } from "./promotion.ts";
 import { checkWords, type Refusal } from "./refusals.ts";
@@ -159,7 +159,7 @@ function grantedTo(user: UserState): Permission[] {
 }
 
 /** USR-9: whether the change makes a leaver of somebody, be it by the client's word, an Admin's stop or an end date. */
-function goesOut(before: UserState, draft: Draft, now: Date): boolean {
+export function goesOut(before: UserState, draft: Draft, now: Date): boolean {
   return (before.doc.active && !draft.doc.active) || (!isOut(before, now) && isOut(draft, now));
 }
 

@@ -28,6 +28,7 @@ export function requireMapping(document: MappingDocument, catalogue: Catalogue):
   if (document.groups.length > entriesMax) throw invalid("/groups", `A mapping has at most ${entriesMax} entries.`);
   if (document.rules.length > rulesMax) throw invalid("/rules", `A mapping has at most ${rulesMax} rules.`);
   requireDefaults(document, catalogue);
+  requireGrantable(document.defaults, "/defaults", catalogue, catalogue.stored.defaults.role);
   const keys = new Map<string, number>();
   for (const [index, entry] of document.groups.entries()) {
     const at = `/groups/${index}`;
@@ -37,7 +38,7 @@ export function requireMapping(document: MappingDocument, catalogue: Catalogue):
     if (twin !== undefined)
       throw invalid(`${at}/match`, `Entry ${twin} matches the same group (${key}); join the two.`);
     keys.set(key, index);
-    requireGrants(entry, at, catalogue, storedEntry(catalogue.stored, key));
+    requireGrants(entry, at, catalogue, storedEntry(catalogue.stored, key)?.role);
     const role = entry.role === undefined ? undefined : catalogue.roles.get(entry.role);
     // TEAM-2: a name can be taken by anybody who may name a group.
     if (role !== undefined && isAdministrative(role) && entry.match.displayName !== undefined) {
@@ -55,12 +56,9 @@ export function requireMapping(document: MappingDocument, catalogue: Catalogue):
     if (names.has(name)) throw invalid(`${at}/name`, `Another rule is called "${rule.name}"; names tell rules apart.`);
     names.add(name);
     requireCondition(rule, at);
-    requireGrants(
-      rule,
-      at,
-      catalogue,
-      catalogue.stored.rules.find((one) => one.name === rule.name),
-    );
+    // Under another condition the same role reaches other people.
+    const stored = catalogue.stored.rules.find((one) => one.name === rule.name && one.when === rule.when);
+    requireGrants(rule, at, catalogue, stored?.role);
   }
 }
 
@@ -95,8 +93,8 @@ function requireCondition(rule: MappingRule, at: string): void {
 
 type Granting = { readonly role?: string; readonly tier?: string; readonly team?: TeamName };
 
-function requireGrants(item: Granting, at: string, catalogue: Catalogue, stored: Granting | undefined): void {
-  const { roles, tiers, authority } = catalogue;
+function requireGrants(item: Granting, at: string, catalogue: Catalogue, storedRole: string | undefined): void {
+  const { tiers } = catalogue;
   if (item.role === undefined && item.tier === undefined && item.team === undefined) {
     throw invalid(at, "Name at least one of role, tier and team: an entry without any has no effect.");
   }
@@ -104,10 +102,21 @@ function requireGrants(item: Granting, at: string, catalogue: Catalogue, stored:
   // TEAM-1: queues are assigned at the queue.
   if (item.team?.kind === "queue")
     throw invalid(`${at}/team/kind`, "A mapping cannot fill a queue: assign people at the queue.");
+  requireGrantable(item, at, catalogue, storedRole);
+}
+
+/** ROL-5: whoever saves grants only what they hold themselves; what was there already is not judged again. */
+function requireGrantable(
+  item: { readonly role?: string },
+  at: string,
+  catalogue: Catalogue,
+  storedRole?: string,
+): void {
+  const { roles, authority } = catalogue;
   if (item.role === undefined) return;
   const role = roles.get(item.role);
   if (role === undefined) throw unknownRole(item.role, `${at}/role`, roles);
-  const beyond = stored?.role === item.role ? [] : missing(authority, role.permissions);
+  const beyond = storedRole === item.role ? [] : missing(authority, role.permissions);
   if (beyond.length > 0) {
     throw new Problem(
       "forbidden",

@@ -95,11 +95,15 @@ function checkDomain(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): 
   }
   if (!restrictDomains) return null;
   const old = new Set(stored === null ? [] : addressesOf(stored).map(normaliseName));
-  const outside = addressesOf(doc).find(
-    (address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)),
-  );
-  if (outside === undefined) return null;
-  const detail = `"${outside}" lies outside the verified domains of this tenant (${domains.join(", ") || "none"}).`;
+  const addresses = addressesOf(doc);
+  const outside = addresses.find((address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)));
+  // Somebody without any address is of no domain at all.
+  const nowhere = addresses.length === 0 && (stored === null || old.size > 0);
+  if (outside === undefined && !nowhere) return null;
+  const known = domains.join(", ") || "none";
+  const detail = nowhere
+    ? `A user needs an address within the verified domains of this tenant (${known}).`
+    : `"${outside}" lies outside the verified domains of this tenant (${known}).`;
   return refuse("domainRequired", "USR-5", detail, "emails", [], ["emails", "userName"]);
 }
 

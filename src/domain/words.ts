@@ -60,8 +60,7 @@ export function wishedRole(doc: UserDoc, roles: readonly Role[], defaultRole: st
     return { value: role ?? null, unknown: role === undefined ? text : null, unknownEntries };
   }
   known.sort(
-    (a, b) =>
-      Number(b.primary) - Number(a.primary) || b.role.rank - a.role.rank || (a.role.key < b.role.key ? -1 : 1),
+    (a, b) => Number(b.primary) - Number(a.primary) || b.role.rank - a.role.rank || (a.role.key < b.role.key ? -1 : 1),
   );
   return { value: known[0]?.role ?? null, unknown: null, unknownEntries };
 }

@@ -22,6 +22,8 @@ export interface Work {
   readonly tx: Transaction;
   readonly rules: TenantRules;
   readonly now: Date;
+  /** Where one transaction decides many before it writes: the Admins whom it has decided to demote (GRD-7). */
+  readonly demoted?: Set<string>;
 }
 
 export function causeOf(ctx: RequestContext, now: Date): Cause {
@@ -35,13 +37,15 @@ export async function decideInTransaction(
   draft: Draft,
   circumstances: Omit<Circumstances, "rules" | "now" | "otherAdmin">,
 ): Promise<Decision | { kind: "refused"; refusal: Refusal }> {
-  const { tx, rules, now } = work;
+  const { tx, rules, now, demoted } = work;
   const asked = { ...circumstances, rules, now };
   const outcome = decideUser(before, draft, { ...asked, otherAdmin: undefined });
   if (outcome.kind !== "askAdmins") return outcome;
-  const otherAdmin = await otherAdminExists(tx, rules, before === null ? [] : [before.id], now);
+  const leaving = before === null ? [] : [before.id];
+  const otherAdmin = await otherAdminExists(tx, rules, [...leaving, ...(demoted ?? [])], now);
   const again = decideUser(before, draft, { ...asked, otherAdmin });
   if (again.kind === "askAdmins") throw new Error("The decision asked twice whether another Admin exists.");
+  if (again.kind === "decided" && !again.kept) for (const id of leaving) demoted?.add(id);
   return again;
 }
 

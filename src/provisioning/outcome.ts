@@ -83,17 +83,18 @@ export function toWishRecord(
     role: wish.role,
     sources: wish.sources,
     identity: identityOf(doc),
-    wish: refusedWords(draft, wish.kind),
+    wish: refusedWords(draft, wish),
     actor: actorOf(ctx),
     at,
   };
 }
 
-/** The words that an approval would make the client's: role and roles, or the sign-in identity. */
-function refusedWords({ doc, rolePin }: Draft, kind: PromotionWish["kind"]): JsonObject {
+/** The words that an approval would make the client's: role and roles, or the sign-in identity. Null: none were refused. */
+function refusedWords({ doc, rolePin }: Draft, { kind, sources }: PromotionWish): JsonObject | null {
   if (kind === "identity") {
     return { userName: doc.userName, emails: doc["emails"] ?? null, externalId: doc["externalId"] ?? null };
   }
+  if (!sources.some((source) => source === "words" || source === "pin")) return null;
   const role = usherExtension(doc)["role"];
   return { roles: doc["roles"] ?? null, [USHER_USER]: { role: role ?? null }, rolePin };
 }

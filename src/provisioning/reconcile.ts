@@ -91,7 +91,7 @@ async function decideBatch(
 ): Promise<string | null> {
   const { tenantId } = ctx.principal;
   const rules = await deps.rules.shared(tx, tenantId);
-  const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
+  const work: Work = { deps, ctx, tx, rules, now: deps.clock(), demoted: new Set() };
   const rows = await tx.query<{ id: string }>(nextBehind, [tenantId, rules.version, after]);
   const last = rows.at(-1)?.id;
   if (last === undefined) return null;

@@ -17,10 +17,11 @@ import {
   updateUser,
 } from "../db/users.ts";
 import { ruleTeams, type TenantRules } from "../domain/access.ts";
-import { type Decision, decideUser, type Outcome } from "../domain/decide.ts";
+import { type Decision, decideUser, goesOut, type Outcome } from "../domain/decide.ts";
 import type { Draft } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
-import type { Pin, UserDoc, UserState } from "../domain/model.ts";
+import type { Permission, Pin, UserDoc, UserState } from "../domain/model.ts";
+import { isReserved, missing } from "../domain/permissions.ts";
 import type { Refusal } from "../domain/refusals.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
@@ -147,7 +148,17 @@ export async function changeAccess(
       suspended: change.suspended ?? draft.suspended,
     };
   };
-  return await alterUser(deps, ctx, id, alter, { asserted, force: asserted.size > 0 });
+  const permit = typeof change.role === "string" ? requireOwnPermissions : undefined;
+  return await alterUser(deps, ctx, id, alter, { asserted, ...(permit === undefined ? {} : { force: true, permit }) });
+}
+
+/** ROL-5: persons and tokens grant only permissions that they hold themselves. Of reserved ones the guard speaks. */
+function requireOwnPermissions(rules: TenantRules, before: UserState, decision: Decision, held: readonly Permission[]) {
+  const had = rules.role.get(before.role)?.permissions ?? [];
+  const beyond = missing(held, missing(had, decision.role.permissions)).filter((name) => !isReserved(name));
+  if (beyond.length === 0) return;
+  const detail = `You cannot give "${decision.role.name}": it holds ${beyond.join(", ")}, which you do not.`;
+  throw new Problem("forbidden", detail, { facts: { rule: "ROL-5", role: decision.role.key } });
 }
 
 function toPin(tier: string | null): Pin<string | null> {
@@ -175,9 +186,38 @@ interface AlterOptions extends ChangeOptions {
   readonly asserted: ReadonlySet<string>;
   /** Decide and write even where the draft equals what is stored. */
   readonly force?: boolean;
+  /** Raises what the actor's own permissions do not allow; they are read inside the transaction (GRD-9). */
+  readonly permit?: (rules: TenantRules, before: UserState, decision: Decision, held: readonly Permission[]) => void;
+  /** USR-9: what a leaver's request asked for and the database refused, left out of the draft. */
+  readonly dropped?: readonly Refusal[];
 }
 
 async function alterUser(
+  deps: Deps,
+  ctx: RequestContext,
+  id: string,
+  alter: (state: UserState) => Draft,
+  options: AlterOptions,
+): Promise<UserView> {
+  try {
+    return await alterOrRefuse(deps, ctx, id, alter, options);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === "uniqueness")) throw error;
+    // USR-9: leavers must be out, under their old name where the new one is taken.
+    const keepName = (state: UserState): Draft => {
+      const draft = alter(state);
+      if (!goesOut(state, draft, deps.clock())) throw error;
+      return { ...draft, doc: { ...draft.doc, userName: state.doc.userName } };
+    };
+    return await alterOrRefuse(deps, ctx, id, keepName, { ...options, dropped: [takenName(error)] });
+  }
+}
+
+function takenName({ code, message, facts }: Problem): Refusal {
+  return { code, rule: "USR-2", detail: message, facts, wish: null, without: (draft) => draft };
+}
+
+async function alterOrRefuse(
   deps: Deps,
   ctx: RequestContext,
   id: string,
@@ -201,7 +241,8 @@ async function alterUser(
       asserted: options.asserted,
       otherAdmin: undefined,
     });
-    if (state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
+    const special = options.permit !== undefined || options.dropped !== undefined;
+    if (special || state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
       const view = await alterInTransaction(deps, ctx, id, alter, options);
       if (view !== "again") return view;
       continue;
@@ -262,7 +303,9 @@ async function alterInTransaction(
       await recordRefusal(work, state, draft, outcome.refusal);
       return outcome.refusal;
     }
-    await applyToUser(work, state, outcome, { action: "user.changed", mayRefuse: true }).catch((error) => {
+    options.permit?.(work.rules, state, outcome, authority);
+    const decision = { ...outcome, dropped: [...outcome.dropped, ...(options.dropped ?? [])] };
+    await applyToUser(work, state, decision, { action: "user.changed", mayRefuse: true }).catch((error) => {
       throw explainPoolFull(error, work.rules);
     });
     return (await findUser(tx, tenantId, id))?.view ?? "again";
