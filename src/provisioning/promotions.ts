@@ -165,10 +165,9 @@ function requireBeyondReproach({ ctx, rules }: Work, request: PromotionRecord): 
   }
   const asked = request.requestedBy.some((actor) => {
     if (actor.id === principal.tokenId) return true;
-    if (actor.userId !== undefined && persons.has(actor.userId)) return true;
     // A connection does not count as the person who set it up, unless two persons are asked for.
     const counts = actor.door !== "scim" || rules.settings.twoPersonPromotion;
-    return counts && actor.issuerId !== undefined && persons.has(actor.issuerId);
+    return counts && [actor.userId, actor.issuerId].some((id) => id !== undefined && persons.has(id));
   });
   if (asked) throw own("You asked for this yourself: another Admin has to approve it.");
 }
