@@ -64,8 +64,10 @@ function createValidator(): RequestHandler[] {
 }
 
 /** Judged before the body is read and before any precondition. Use cases judge again inside their transaction. */
-function permit(deps: AdminDeps, { scope, permissions }: Operation): RequestHandler {
+function permit(deps: AdminDeps, { scope, permissions, path }: Operation): RequestHandler {
+  const route = toRoute(path);
   return async (_req, res, next) => {
+    res.locals.route = route;
     const principal: Principal = res.locals.principal;
     if (scope === "operator") requireOperator(principal);
     else requireScope(principal, scope);

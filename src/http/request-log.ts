@@ -1,5 +1,5 @@
 /** One line in the log and one observation in the metrics for every request, when its answer is out. */
-import type { Request, RequestHandler, Response } from "express";
+import type { RequestHandler, Response } from "express";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -11,12 +11,11 @@ export function observeRequests(log: Logger, metrics: Metrics): RequestHandler {
   return (req, res, next) => {
     const begun = performance.now();
     const path = req.path;
-    const route = noteRoute(req);
     res.once("close", () => {
       const durationMs = performance.now() - begun;
       // 499: the client left before it was answered.
       const status = res.writableFinished ? res.statusCode : 499;
-      metrics.observeRequest(req.method, route(), status, durationMs / 1000);
+      metrics.observeRequest(req.method, routeOf(path, res), status, durationMs / 1000);
       // Without the query: filters hold names and addresses of people.
       const fields = {
         requestId: requestIdOf(res),
@@ -33,22 +32,13 @@ export function observeRequests(log: Logger, metrics: Metrics): RequestHandler {
 }
 
 /**
- * The template of the route, such as /scim/v2/Users/:id, in which ids do not multiply the metrics. Noted at the moment
- * of the match: express forgets the prefix as soon as an error leaves the router that matched.
+ * The template of the route, such as /scim/v2/Users/:id, in which ids do not multiply the metrics. Whoever matches says
+ * so in `res.locals.route`: express forgets it as soon as an error leaves the router.
  */
-function noteRoute(req: Request): () => string {
-  let matched: Request["route"];
-  let template: string | undefined;
-  Object.defineProperty(req, "route", {
-    configurable: true,
-    get: () => matched,
-    set(route: Request["route"]) {
-      matched = route;
-      template = `${req.baseUrl}${route?.path ?? ""}`;
-    },
-  });
-  const prefix = /^\/(scim\/v2|api\/v1|access\/v1)(?=\/|$)/.exec(req.path)?.[0] ?? "";
-  return () => template ?? `${prefix}/*`;
+function routeOf(path: string, res: Response): string {
+  if (typeof res.locals.route === "string") return res.locals.route;
+  if (probes.has(path)) return path;
+  return `${/^\/(scim\/v2|api\/v1|access\/v1)(?=\/|$)/.exec(path)?.[0] ?? ""}/*`;
 }
 
 /** Refuses new work while too much is under way, so that what is under way can still be answered in time. */

@@ -18,6 +18,8 @@ export interface Route {
   /** The segment that names one resource or document, decoded. */
   readonly id?: string;
   readonly bodyBytesMax: number;
+  /** As the metrics name it: without the id. */
+  readonly template: string;
 }
 
 const READ = ["GET", "HEAD"];
@@ -30,40 +32,45 @@ export function routeOf(path: string): Route | undefined {
   if (rest.length > 0) return undefined;
   switch (first.toLowerCase()) {
     case "users":
-      return resourceRoute(second, bounds.userBodyBytesMax);
+      return resourceRoute("/Users", second, bounds.userBodyBytesMax);
     case "groups":
-      return resourceRoute(second, limits.scimBodyBytesMax);
+      return resourceRoute("/Groups", second, limits.scimBodyBytesMax);
     case "schemas":
+      return documentRoute("/Schemas", second);
     case "resourcetypes":
-      return documentRoute(second);
+      return documentRoute("/ResourceTypes", second);
     case "serviceproviderconfig":
-      return second === undefined ? documentRoute(second) : undefined;
+      return second === undefined ? documentRoute("/ServiceProviderConfig", second) : undefined;
     case "me":
-      return second === undefined ? absentRoute(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) : undefined;
+      return second === undefined ? absentRoute("/Me", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) : undefined;
     case "bulk":
+      return second === undefined ? absentRoute("/Bulk", ["POST"]) : undefined;
     case ".search":
-      return second === undefined ? absentRoute(["POST"]) : undefined;
+      return second === undefined ? absentRoute("/.search", ["POST"]) : undefined;
     default:
       return undefined;
   }
 }
 
-function resourceRoute(second: string | undefined, bodyBytesMax: number): Route {
-  if (second === undefined) return { kind: "resources", methods: [...READ, "POST"], bodyBytesMax };
-  if (second.toLowerCase() === ".search")
-    return { kind: "search", methods: ["POST"], bodyBytesMax: bounds.smallBodyBytesMax };
-  return { kind: "resource", methods: [...READ, "PUT", "PATCH", "DELETE"], id: decodeSegment(second), bodyBytesMax };
+function resourceRoute(template: string, second: string | undefined, bodyBytesMax: number): Route {
+  if (second === undefined) return { kind: "resources", methods: [...READ, "POST"], bodyBytesMax, template };
+  if (second.toLowerCase() === ".search") {
+    const searchBytesMax = bounds.smallBodyBytesMax;
+    return { kind: "search", methods: ["POST"], bodyBytesMax: searchBytesMax, template: `${template}/.search` };
+  }
+  const methods = [...READ, "PUT", "PATCH", "DELETE"];
+  return { kind: "resource", methods, id: decodeSegment(second), bodyBytesMax, template: `${template}/:id` };
 }
 
-function documentRoute(second: string | undefined): Route {
+function documentRoute(template: string, second: string | undefined): Route {
   const bodyBytesMax = bounds.smallBodyBytesMax;
-  if (second === undefined) return { kind: "documents", methods: READ, bodyBytesMax };
-  return { kind: "document", methods: READ, id: decodeSegment(second), bodyBytesMax };
+  if (second === undefined) return { kind: "documents", methods: READ, bodyBytesMax, template };
+  return { kind: "document", methods: READ, id: decodeSegment(second), bodyBytesMax, template: `${template}/:id` };
 }
 
 /** A route of the standard that this server does not offer yet. */
-function absentRoute(methods: readonly string[]): Route {
-  return { kind: "absent", methods, bodyBytesMax: bounds.smallBodyBytesMax };
+function absentRoute(template: string, methods: readonly string[]): Route {
+  return { kind: "absent", methods, bodyBytesMax: bounds.smallBodyBytesMax, template };
 }
 
 function decodeSegment(segment: string): string {
@@ -81,6 +88,7 @@ const documentName = /^[\w.:-]{1,200}$/;
 export async function gate(req: Request, res: Response, next: NextFunction): Promise<void> {
   const route = routeOf(req.path);
   if (route === undefined) throw new Problem("notFound", "No such endpoint. The resources are /Users and /Groups.");
+  res.locals.route = req.baseUrl + route.template;
   if (req.method === "OPTIONS") {
     await discardBody(req);
     await currentScope().confirm();
@@ -93,6 +101,7 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
   if (route.kind === "document" && !documentName.test(route.id ?? ""))
     throw new Problem("notFound", "No such document.");
   pin(req, "query", queryOf(req, route));
+  res.setHeader("Content-Type", "application/scim+json");
   if (req.method === "POST" || req.method === "PUT" || req.method === "PATCH") {
     requireJson(req);
     req.body = await readJsonObject(req, route.bodyBytesMax);

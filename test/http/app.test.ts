@@ -42,7 +42,8 @@ function door(): Router {
   router.post("/things", (req, res) => {
     res.status(201).json(req.body);
   });
-  router.get("/things/:id", (req) => {
+  router.get("/things/:id", (req, res) => {
+    res.locals.route = `${req.baseUrl}/things/:id`;
     throw new Problem("poolFull", "The pool pro is full.", {
       facts: { rule: "LIC-3", pool: "pro", purchased: 5, used: 5, user: req.params.id },
     });
