@@ -44,6 +44,12 @@ begin
   end loop;
 end $$;
 
+-- Whether a free seat is visible. By the order of the index of free seats: an exists() may read the whole pool instead.
+create function has_free_seat(p_tenant uuid, p_tier text) returns boolean language sql stable as $$
+  select (select no from seats where tenant_id = p_tenant and tier = p_tier and user_id is null order by no limit 1)
+    is not null
+$$;
+
 -- A free seat of the tier, locked, without waiting and only where nobody queues. Null: none. Queue and seat are looked
 -- at in one statement: a seat that becomes free after somebody has queued is not for us.
 create function pick_seat(p_tenant uuid, p_tier text) returns bigint language plpgsql as $$
@@ -69,7 +75,7 @@ begin
     if v_no is not null then
       return v_no;
     end if;
-    exit when not exists (select from seats where tenant_id = p_tenant and tier = p_tier and user_id is null);
+    exit when not has_free_seat(p_tenant, p_tier);
   end loop;
   return null;
 end $$;
@@ -78,13 +84,16 @@ end $$;
 create function vacate_seat(p_tenant uuid, p_user uuid) returns text language plpgsql as $$
 declare
   v_tier text;
+  v_no bigint;
 begin
-  delete from seats s using pools p
-    where s.tenant_id = p_tenant and s.user_id = p_user
-      and p.tenant_id = s.tenant_id and p.tier = s.tier and p.unlimited
-    returning s.tier into v_tier;
+  select tier, no into v_tier, v_no from seats where tenant_id = p_tenant and user_id = p_user limit 1;
   if v_tier is null then
-    update seats set user_id = null, since = null where tenant_id = p_tenant and user_id = p_user returning tier into v_tier;
+    return null;
+  end if;
+  if (select unlimited from pools where tenant_id = p_tenant and tier = v_tier) then
+    delete from seats where tenant_id = p_tenant and tier = v_tier and no = v_no;
+  else
+    update seats set user_id = null, since = null where tenant_id = p_tenant and tier = v_tier and no = v_no;
   end if;
   return v_tier;
 end $$;
@@ -260,9 +269,9 @@ begin
 
   -- First without the lock of the wanted pool; when that comes up short, once more from the start with it. Where that
   -- is to be foreseen, with it at once.
-  if not v_pool.unlimited and (v_held is null and v_queued is null
+  if p_due is not null and not v_pool.unlimited and (v_held is null and v_queued is null
       or exists (select from waitlist where tenant_id = p_tenant and tier = p_due)
-      or not exists (select from seats where tenant_id = p_tenant and tier = p_due and user_id is null)) then
+      or not has_free_seat(p_tenant, p_due)) then
     v_first := 2;
   end if;
   for v_try in v_first..2 loop
