@@ -163,16 +163,14 @@ export function goesOut(before: UserState, draft: Draft, now: Date): boolean {
   return (before.doc.active && !draft.doc.active) || (!isOut(before, now) && isOut(draft, now));
 }
 
-/** GRD-6: a grant lasts while its source asks. It ends, too, when the person goes out. */
+/** GRD-6: a grant lasts while its source asks for an administrative role. It ends, too, when the person goes out. */
 function endedGrants(
   grants: readonly Grant[],
   candidates: readonly Candidate<Role>[],
   winner: Candidate<Role>,
 ): Grant[] {
-  return grants.filter((grant) => {
-    if (grant.source === winner.source && grant.role === winner.value.key) return false;
-    return !candidates.some((one) => one.source === grant.source && one.value.key === grant.role);
-  });
+  const asking = [...candidates, winner].filter((one) => isAdministrative(one.value));
+  return grants.filter((grant) => !asking.some((one) => one.source === grant.source && one.value.key === grant.role));
 }
 
 /** GRD-8: who may sign in as an administrator is not for others to change. */

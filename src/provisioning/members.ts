@@ -108,6 +108,7 @@ export function differs(state: UserState, decision: Decision): boolean {
     decision.status !== state.status ||
     decision.role.key !== state.role ||
     decision.roleSource !== state.roleSource ||
+    decision.administrative !== state.administrative ||
     decision.tier !== state.tier ||
     decision.tierSource !== state.tierSource ||
     decision.newGrant !== null ||

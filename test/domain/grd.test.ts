@@ -290,6 +290,14 @@ describe("GRD-5: an administrative role is backed by a grant", () => {
     expect(left.state.grants).toEqual([]);
   });
 
+  it("ends a grant when its role is administrative no more: what is added again is a gain", () => {
+    const before = somebody(rules, { doc: named.text("helpdesk") });
+    const harmless = someRules({ version: 2, roles: withRole("helpdesk", "users.read") });
+    const { state } = reconcile(harmless, before);
+    expect(state).toMatchObject({ role: "helpdesk", administrative: false, grants: [] });
+    expect(reconcile(someRules({ version: 3 }), state).decision.role.key).toBe("user");
+  });
+
   it("gives a job, which names nobody, no authority over anybody", () => {
     const before = newcomer(rules, { bindings: [boundTo("owner")] });
     expect(reconcile(rules, before, { authority: [] }).decision.role.key).toBe("user");
