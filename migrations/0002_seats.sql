@@ -45,7 +45,7 @@ begin
 end $$;
 
 -- Whether a free seat is visible. By the order of the index of free seats: an exists() may read the whole pool instead.
-create function has_free_seat(p_tenant uuid, p_tier text) returns boolean language sql stable as $$
+create function has_free_seat(p_tenant uuid, p_tier text) returns boolean language sql volatile as $$
   select (select no from seats where tenant_id = p_tenant and tier = p_tier and user_id is null order by no limit 1)
     is not null
 $$;
