@@ -44,6 +44,24 @@ describe("openapi.yaml", () => {
     expect(operation.responses).toHaveProperty("default");
   });
 
+  it("takes a text in a query as people write it, such as an address with its @", () => {
+    interface Parameter {
+      readonly name: string;
+      readonly in: string;
+      readonly allowReserved?: boolean;
+      readonly schema: { readonly type?: string; readonly pattern?: string };
+    }
+    const parameters: Parameter[] = [
+      ...described.flatMap((operation) => operation.parameters ?? []),
+      ...Object.values<Parameter>(apiDocument.components.parameters),
+    ];
+    const texts = parameters.filter(
+      (parameter) => parameter.in === "query" && parameter.schema.type === "string" && !parameter.schema.pattern,
+    );
+    expect(texts.length).toBeGreaterThan(5);
+    expect(texts.filter(({ allowReserved }) => !allowReserved).map(({ name }) => name)).toEqual([]);
+  });
+
   it("gives an example of every answer and every body, and they are valid", () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema(apiDocument, "openapi");
