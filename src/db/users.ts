@@ -120,7 +120,10 @@ const grants = `
 const reach = `
   case when exists (select from group_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)
       or exists (select from team_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)
-    then user_reach(u.tenant_id, u.id) end as reach`;
+    then (select r.reach from users_reach(u.tenant_id, array[u.id]) r) end as reach`;
+
+// For many users at once: $1 is the tenant, $2 their ids.
+const reachOfMany = "left join users_reach($1, $2::uuid[]) r on r.user_id = u.id";
 
 const position = `
   case when w.tier is not null then queue_position(u.tenant_id, w.tier, w.priority, w.ticket) end as position`;
@@ -144,13 +147,13 @@ const lock: Statement = {
 
 const facts: Statement = {
   name: "users_facts",
-  text: `select ${columns}, ${grants}, ${reach} from users u ${joins}
+  text: `select ${columns}, ${grants}, r.reach from users u ${joins} ${reachOfMany}
     where u.tenant_id = $1 and u.id = any ($2::uuid[]) order by u.id`,
 };
 
 const views: Statement = {
   name: "users_views",
-  text: `select ${columns}, ${reach} from users u ${joins}
+  text: `select ${columns}, r.reach from users u ${joins} ${reachOfMany}
     where u.tenant_id = $1 and u.id = any ($2::uuid[])`,
 };
 
