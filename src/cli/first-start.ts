@@ -50,7 +50,7 @@ export function greet({ origin, operatorTokenPlace }: Place, demo: Demo | undefi
     "",
   ];
   if (demo) lines.push(...introduce(origin, demo));
-  lines.push(`Another SCIM token: npm run usher -- token mint --tenant ${slug} --label "My identity provider"`, "");
+  lines.push(`Another SCIM token: npm run -s usher -- token mint --tenant ${slug} --label "My identity provider"`, "");
   return lines.join("\n");
 }
 

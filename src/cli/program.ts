@@ -57,7 +57,7 @@ function createProgram(env: NodeJS.ProcessEnv, exit: (code: number) => void): Co
     .command("mint")
     .requiredOption("--tenant <slug>", "the tenant, by slug or id")
     .option("--label <label>", "what the token is for", "minted on the command line")
-    .option("--scope <scope>", "scim, api or access; may be repeated", collect, [])
+    .option("--scope <scope>", "scim, api or access; may be repeated; scim when absent", collect)
     .option("--role <key>", "the role that the token acts with; none when absent")
     .option("--expires-at <time>", "ISO 8601")
     .option("--url <url>", "origin of the server")
@@ -65,7 +65,7 @@ function createProgram(env: NodeJS.ProcessEnv, exit: (code: number) => void): Co
   return program;
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

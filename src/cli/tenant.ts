@@ -35,7 +35,7 @@ export async function createTenant(config: Config, name: string, options: Create
   console.log(
     `Made the tenant ${made.slug} (${made.id}). Its admin token is shown this once:\n\n  ${made.adminToken}\n`,
   );
-  console.log(`A token for its identity provider: usher token mint --tenant ${made.slug} --scope scim`);
+  console.log(`A token for its identity provider: npm run -s usher -- token mint --tenant ${made.slug}`);
 }
 
 export async function listTenants(config: Config, options: ServerOption): Promise<void> {

@@ -8,7 +8,7 @@ import { connectAsOperator, everyTenant, type ServerOption } from "./tenant.ts";
 interface MintOptions extends ServerOption {
   readonly tenant: string;
   readonly label: string;
-  readonly scope: readonly string[];
+  readonly scope?: readonly string[];
   readonly role?: string;
   readonly expiresAt?: string;
 }
@@ -26,7 +26,7 @@ export async function mintToken(config: Config, options: MintOptions): Promise<v
   try {
     const { token } = await admin.send<{ token: string }>("POST", "/tokens", {
       label: options.label,
-      scopes: options.scope.length > 0 ? options.scope : ["scim"],
+      scopes: options.scope ?? ["scim"],
       role: options.role ?? null,
       ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
     });
