@@ -92,8 +92,9 @@ async function countApplied(session: Session, known: readonly Migration[]): Prom
     }
     if (row.number !== file.number || row.checksum !== file.checksum) {
       throw new StartRefused(
-        `The migration ${file.name} is not what was applied to this database (${row.name}). Applied migrations are never ` +
-          "edited: restore the file and put the change into a new one.",
+        `The migration ${file.name} is not what was applied to this database${
+          row.name === file.name ? "" : `, which was ${row.name}`
+        }. Applied migrations are never edited: restore the file and put the change into a new one.`,
       );
     }
   });
