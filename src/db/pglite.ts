@@ -3,6 +3,7 @@ import { PGlite, types as pgliteTypes } from "@electric-sql/pglite";
 import { limits } from "../limits.ts";
 import { overloaded } from "./constraints.ts";
 import type { Engine, Session, StatementOptions } from "./engine.ts";
+import { initialise } from "./pglite-initialise.ts";
 import { parsers, toWire } from "./values.ts";
 
 export interface PgliteOptions {
@@ -18,6 +19,7 @@ export interface PgliteEngine extends Engine {
 }
 
 export async function openPglite(options: PgliteOptions = {}): Promise<PgliteEngine> {
+  if (options.dataDir !== undefined && options.load === undefined) await initialise(options.dataDir);
   const pglite = await PGlite.create({
     ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
     ...(options.load === undefined ? {} : { loadDataDir: options.load }),
