@@ -5,6 +5,7 @@ import { activeTime } from "../domain/lifecycle.ts";
 import type { Actor, Grant, Json, JsonObject, UserDoc, UserState } from "../domain/model.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Executor, Statement } from "./database.ts";
+import { noEditWaits } from "./rules.ts";
 
 /** The license as a caller sees it. */
 export interface LicenseView {
@@ -54,6 +55,8 @@ export interface UserView {
 export interface StoredUser {
   readonly state: UserState;
   readonly view: UserView;
+  /** By team: where the membership comes from (TEAM-3), as `group:…`, `rule:…` or `manual`. */
+  readonly teamSources: ReadonlyMap<string, readonly string[]>;
 }
 
 interface Row {
@@ -88,7 +91,7 @@ interface Row {
   reach: {
     bindings: { groupId: string; entryKey: string }[] | null;
     groups: GroupRef[] | null;
-    teams: TeamRef[] | null;
+    teams: (TeamRef & { sources: string[] })[] | null;
   } | null;
   position: number | null;
 }
@@ -186,7 +189,16 @@ const positions: Statement = {
 /** One user with everything, in one statement; undefined where the tenant has none of that id. */
 export async function findUser(executor: Executor, tenantId: string, id: string): Promise<StoredUser | undefined> {
   const [row] = await executor.query<Row>(one, [tenantId, id]);
-  return row === undefined ? undefined : { state: toState(row), view: toView(row) };
+  return row === undefined ? undefined : toStored(row);
+}
+
+function toStored(row: Row): StoredUser {
+  const teams = row.reach?.teams ?? [];
+  return {
+    state: toState(row),
+    view: toView(row),
+    teamSources: new Map(teams.map((team) => [team.value, team.sources])),
+  };
 }
 
 /** The same by normalised userName. */
@@ -196,7 +208,7 @@ export async function findUserByName(
   userNameNorm: string,
 ): Promise<StoredUser | undefined> {
   const [row] = await executor.query<Row>(oneByName, [tenantId, userNameNorm]);
-  return row === undefined ? undefined : { state: toState(row), view: toView(row) };
+  return row === undefined ? undefined : toStored(row);
 }
 
 /** Locks users in the order of their ids (DESIGN §5) and returns those that exist. */
@@ -290,12 +302,16 @@ function toView(row: Row): UserView {
       since,
     },
     // TEAM-4: deactivation suspends team membership; groups stay the client's.
-    teams: row.status === "active" ? (row.reach?.teams ?? []) : [],
+    teams: row.status === "active" ? (row.reach?.teams ?? []).map(toTeam) : [],
     groups: row.reach?.groups ?? [],
     version: etagOf(row.version, seat_tier, row.seat_no, queue_tier),
     createdAt: row.created_at,
     modifiedAt: since !== null && since > row.modified_at ? since : row.modified_at,
   };
+}
+
+function toTeam({ value, display, kind }: TeamRef): TeamRef {
+  return { value, display, kind };
 }
 
 /** DESIGN §5: a seat can come without a write to the user's row, so the version names it too. */
@@ -327,7 +343,7 @@ export interface License {
 const create: Statement = {
   name: "users_create",
   text: `
-    with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 for share),
+    with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 and ${noEditWaits} for share),
     u as (
       insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
         suspended, accepted, invitation_expires_at, starts_at, ends_at, role_pin, tier_pinned, tier_pin,
@@ -348,7 +364,7 @@ const create: Statement = {
 const update: Statement = {
   name: "users_update",
   text: `
-    with t as (select from tenants where id = $1 and rules_version = $2 for share),
+    with t as (select from tenants where id = $1 and rules_version = $2 and ${noEditWaits} for share),
     u as (
       update users set user_name = $4, user_name_norm = $5, external_id = $6, display_name_norm = $7, emails = $8,
         doc = $9, active = $10, suspended = $11, accepted = $12, invitation_expires_at = $13, starts_at = $14,

@@ -218,6 +218,29 @@ describeOnPostgres(
         expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
       }
     });
+
+    it("saves a mapping soon, though others write without a pause", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps);
+      let writing = true;
+      const writers = range(40).map(async (writer) => {
+        for (let n = 0; writing; n++) await createUser(deps, tenant.scim, aUser(`u${writer}-${n}`));
+      });
+      const waits: number[] = [];
+      for (const round of range(5)) {
+        await sleep(100);
+        const started = Date.now();
+        const role = round % 2 === 0 ? "manager" : "user";
+        await saveMapping(deps, tenant.admin, mapping([], { defaults: { role, tier: null } }));
+        waits.push(Date.now() - started);
+      }
+      writing = false;
+      await Promise.all(writers);
+      await deps.runJobs();
+      // Before saves took turns with writers they took seconds here, up to the lock's time limit.
+      expect(Math.max(...waits)).toBeLessThan(3_000);
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
+    });
   },
   { connectionsMax: 48 },
 );
