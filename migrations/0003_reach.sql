@@ -26,22 +26,24 @@ begin
       'type', case when h.direct then 'direct' else 'indirect' end) order by g.id) as items
     from held h join groups g on g.tenant_id = p_tenant and g.id = h.group_id
     group by h.user_id),
-  fed (user_id, team_id) as (
-    select h.user_id, b.team_id from held h
+  fed (user_id, team_id, source) as (
+    select h.user_id, b.team_id, 'group:' || b.entry_key || '|' || b.group_id from held h
       join group_bindings b on b.tenant_id = p_tenant and b.group_id = h.group_id
       where b.team_id is not null
     union
-    select h.user_id, o.id from held h
+    select h.user_id, o.id, 'group:' || o.group_id from held h
       join teams o on o.tenant_id = p_tenant and o.group_id = h.group_id
       where not exists (
         select from group_bindings b
         where b.tenant_id = p_tenant and b.group_id = h.group_id and b.team_id is not null)
     union
-    select m.user_id, m.team_id from team_members m where m.tenant_id = p_tenant and m.user_id = any (p_users)),
+    select m.user_id, m.team_id, m.source from team_members m
+      where m.tenant_id = p_tenant and m.user_id = any (p_users)),
   teamed as (
-    select f.user_id, json_agg(json_build_object('value', t.id, 'display', t.name, 'kind', t.kind)
+    select f.user_id, json_agg(json_build_object('value', t.id, 'display', t.name, 'kind', t.kind, 'sources', f.sources)
       order by t.name, t.id) as items
-    from fed f join teams t on t.tenant_id = p_tenant and t.id = f.team_id
+    from (select user_id, team_id, array_agg(source order by source) as sources from fed group by user_id, team_id) f
+    join teams t on t.tenant_id = p_tenant and t.id = f.team_id
     group by f.user_id)
   select user_id, json_build_object('bindings', b.items, 'groups', g.items, 'teams', t.items)
   from grouped g full join teamed t using (user_id) left join bound b using (user_id);

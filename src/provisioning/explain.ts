@@ -2,9 +2,9 @@
 
 import type { UserView } from "../db/users.ts";
 import { findUser } from "../db/users.ts";
-import { type Candidate, roleCandidates, ruleTeams, tierCandidates } from "../domain/access.ts";
-import { decideUser } from "../domain/decide.ts";
-import type { Role } from "../domain/model.ts";
+import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from "../domain/access.ts";
+import { type Decision, decideUser } from "../domain/decide.ts";
+import type { Role, UserState } from "../domain/model.ts";
 import { isAdministrative } from "../domain/permissions.ts";
 import { noAuthority } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
@@ -20,7 +20,8 @@ export interface Reason {
 }
 
 export interface Explanation {
-  readonly role: { readonly value: string; readonly reasons: readonly Reason[] };
+  /** `upToDate` is false while an edit of the rules has not reached this user yet. */
+  readonly role: { readonly value: string; readonly upToDate: boolean; readonly reasons: readonly Reason[] };
   readonly tier: {
     readonly value: string | null;
     readonly license: UserView["license"];
@@ -42,49 +43,70 @@ export async function explainUser(deps: Deps, ctx: RequestContext, id: string): 
   const rules = await deps.rules.current(deps.db, tenantId);
   const stored = isUuid(id) ? await findUser(deps.db, tenantId, id) : undefined;
   if (stored === undefined) throw noUser(id);
-  const { state, view } = stored;
+  const { state, view, teamSources } = stored;
   const circumstances = { rules, now: deps.clock(), direct: false, ...noAuthority, otherAdmin: true };
   const decision = decideUser(state, draftOfState(state), circumstances);
   if (decision.kind !== "decided") throw new Error("An explanation was refused.");
-  const roleReasons = roleCandidates(state, rules).map((candidate): Reason => {
-    const won = candidate.source === decision.roleSource && candidate.value.key === decision.role.key;
-    return {
-      ...describe(candidate, candidate.value.key),
-      outcome: won ? "won" : outcomeOf(candidate, view),
-      rule: "ROL-2",
-    };
-  });
-  const [strongest] = tierCandidates(state, rules);
-  const tierReasons = tierCandidates(state, rules).map((candidate): Reason => {
-    const outcome = candidate === strongest || candidate.source === strongest?.source ? "won" : "lost";
-    return { ...describe(candidate, candidate.value?.key ?? null), outcome, rule: "ROL-2" };
-  });
-  const byRule = ruleTeams(state.doc, rules);
+  const named = new Map(view.groups.map((group) => [group.value, group.display]));
+  const tiers = tierCandidates(state, rules);
   return {
-    role: { value: view.role, reasons: roleReasons },
-    tier: { value: state.tier, license: view.license, because: licenseSentence(view), reasons: tierReasons },
+    role: {
+      value: view.role,
+      upToDate: view.role === decision.role.key,
+      reasons: roleReasons(state, decision, rules, named),
+    },
+    tier: {
+      value: state.tier,
+      license: view.license,
+      because: licenseSentence(view),
+      reasons: tiers.map((candidate, index) => ({
+        ...describe(candidate, candidate.value?.key ?? null, named),
+        outcome: index === 0 ? "won" : "lost",
+        rule: "ROL-2",
+      })),
+    },
     status: { value: view.status, because: statusSentence(view, state.accepted) },
-    teams: view.teams.map((team) => ({
-      ...team,
-      sources: [
-        ...byRule.filter((one) => one.teamId === team.value).map((one) => one.source),
-        ...state.bindings
-          .filter((binding) => rules.entries.get(binding.entryKey)?.teamId === team.value)
-          .map((binding) => `group:${binding.entryKey}|${binding.groupId}`),
-      ],
-    })),
+    teams: view.teams.map((team) => ({ ...team, sources: teamSources.get(team.value) ?? [] })),
   };
 }
 
-function describe<Value>(candidate: Candidate<Value>, value: string | null) {
-  return { value, source: candidate.source, because: candidate.because };
+/** The claims in their order: whatever stands before the winner was withheld (GRD-4), whatever comes after has lost. */
+function roleReasons(
+  state: UserState,
+  decision: Decision,
+  rules: TenantRules,
+  named: ReadonlyMap<string, string>,
+): Reason[] {
+  const candidates = roleCandidates(state, rules);
+  const winner = candidates.findIndex(
+    (one) => one.source === decision.roleSource && one.value.key === decision.role.key,
+  );
+  const isWithheld = (candidate: Candidate<Role>, index: number) =>
+    winner === -1 ? isAdministrative(candidate.value) : index < winner;
+  const reasons = candidates.map((candidate, index): Reason => {
+    const described = describe(candidate, candidate.value.key, named);
+    if (index === winner) return { ...described, outcome: "won", rule: "ROL-2" };
+    if (!isWithheld(candidate, index)) return { ...described, outcome: "lost", rule: "ROL-2" };
+    const because = `${described.because} It is administrative, and nobody with authority has allowed it: see the promotion requests.`;
+    return { ...described, because, outcome: "withheld", rule: "GRD-4" };
+  });
+  if (winner !== -1) return reasons;
+  const because = "Nobody else is Admin of this tenant, so the role stays.";
+  return [
+    { value: decision.role.key, source: decision.roleSource, because, outcome: "won", rule: "GRD-7" },
+    ...reasons,
+  ];
 }
 
-/** GRD-4: an administrative claim stronger than the winner was withheld; whatever is weaker has simply lost. */
-function outcomeOf(candidate: Candidate<Role>, view: UserView): "withheld" | "lost" {
-  const order = ["pin", "words", "group", "rule", "default", "kept"];
-  const rank = (source: string) => order.indexOf(source.split(":")[0] ?? source);
-  return isAdministrative(candidate.value) && rank(candidate.source) <= rank(view.roleSource) ? "withheld" : "lost";
+/** A claim in one sentence; a group by its name, where the user is in it. */
+function describe<Value>(candidate: Candidate<Value>, value: string | null, named: ReadonlyMap<string, string>) {
+  const { source, because } = candidate;
+  const group = candidate.kind === "group" ? named.get(source.slice(source.lastIndexOf("|") + 1)) : undefined;
+  return {
+    value,
+    source,
+    because: group === undefined ? because : because.replace("of the group", `of the group "${group}"`),
+  };
 }
 
 function licenseSentence({ license, status }: UserView): string {

@@ -73,7 +73,7 @@ export async function decideReached(work: Work, before: Snapshot, reached: Reach
     rules.tenantId,
     ids.filter((id) => !written.has(id)),
   );
-  await applyAll(work, changed, "user.reached");
+  await applyAll(work, changed, "user.regrouped");
   if (before.deferred.length > 0) {
     await markBehind(tx, rules.tenantId, before.deferred);
     await reconcileJob(deps, tx, rules, "group");
