@@ -120,23 +120,32 @@ export function differs(state: UserState, decision: Decision): boolean {
 
 const lockPools: Statement = { name: "pools_lock", text: "select lock_pools($1, $2)" };
 
+const leaveQueues: Statement = {
+  name: "waitlist_leave",
+  text: "delete from waitlist where tenant_id = $1 and user_id = any ($2::uuid[])",
+};
+
 /**
- * Writes decisions of many. DESIGN §5: all pools concerned are locked first, highest rank first. LIC-12: releases come
- * first, then those who hold a seat, then newcomers by the time of their making.
+ * Writes decisions of many. DESIGN §5: all pools concerned are locked first, highest rank first. LIC-12: whoever waits
+ * for what is no longer due leaves the queue before anything is released, so that nobody is drained to a seat that is
+ * not due and loses the one that is. Then come releases and steps down, then the others by the time of their making.
  */
 export async function applyAll(
   work: Work,
   changed: readonly { state: UserState; decision: Decision }[],
   action: string,
-  options: { deferSeat?: (decision: Decision) => boolean; rule?: string } = {},
+  options: { seatsLater?: boolean } = {},
 ): Promise<void> {
   const { tx, rules } = work;
-  const tiers = new Set<string>();
-  for (const { state, decision } of changed) {
+  const deferSeat = options.seatsLater ?? false;
+  const leaving = changed.filter(({ state, decision }) => state.waiting && state.waiting.tier !== decision.tier);
+  const tiers = new Set<string>(leaving.map(({ state }) => state.waiting?.tier as string));
+  for (const { state, decision } of deferSeat ? [] : changed) {
     if (!needsSeat(state, decision)) continue;
     for (const tier of [state.seat?.tier, state.waiting?.tier, decision.tier]) if (tier) tiers.add(tier);
   }
   if (tiers.size > 0) await tx.query(lockPools, [rules.tenantId, [...tiers]]);
+  if (leaving.length > 0) await tx.query(leaveQueues, [rules.tenantId, leaving.map(({ state }) => state.id)]);
   const rank = (tier: string | null | undefined) => (tier ? (rules.tier.get(tier)?.rank ?? 0) : -1);
   const lowers = (one: { state: UserState; decision: Decision }) =>
     rank(one.decision.tier) < rank(one.state.seat?.tier);
@@ -144,8 +153,6 @@ export async function applyAll(
     (a, b) => Number(lowers(b)) - Number(lowers(a)) || (a.state.id < b.state.id ? -1 : a.state.id > b.state.id ? 1 : 0),
   );
   for (const { state, decision } of ordered) {
-    const deferSeat = options.deferSeat?.(decision) ?? false;
-    const rule = options.rule === undefined ? {} : { rule: options.rule };
-    await applyToUser(work, state, decision, { action, mayRefuse: false, deferSeat, ...rule });
+    await applyToUser(work, state, decision, { action, mayRefuse: false, deferSeat });
   }
 }

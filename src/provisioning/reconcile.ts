@@ -2,18 +2,18 @@
  * After an edit of the rules everybody is decided again, in the background: in bounded transactions, resumable after a
  * crash because progress is what the rows say, and with a result that no order of people changes (LIC-12).
  *
- * Two passes. The first decides everybody whose decision is behind and gives back the seats that are no longer due; the
- * second takes those who are due a seat and neither hold nor await it, by the time of their making.
+ * The first pass decides everybody whose decision is behind, and takes out of the queues who waits for what is no longer
+ * due. Then seats change hands in three more: releases, steps down, and those who are due a seat and neither hold nor
+ * await it; each by the time of people's making.
  */
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement, Transaction } from "../db/database.ts";
-import { type EventRecord, recordEvents } from "../db/events.ts";
-import { findUserStates, type License, lockUsers } from "../db/users.ts";
-import { ruleTeams, type TenantRules } from "../domain/access.ts";
+import { findUserStates, lockUsers } from "../db/users.ts";
+import { ruleTeams } from "../domain/access.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { UserState } from "../domain/model.ts";
-import { causeOf, decideInTransaction, eventOf, noAuthority, syncRuleTeams, type Work } from "./apply.ts";
+import { causeOf, decideInTransaction, noAuthority, syncRuleTeams, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { applyAll, differs } from "./members.ts";
 import { draftOfState } from "./users.ts";
@@ -35,7 +35,7 @@ export async function reconcile(deps: Deps, tenantId: string, signal?: AbortSign
   const ctx = jobContext(deps, tenantId);
   for (;;) {
     await decideEverybody(deps, ctx, signal);
-    await seatEverybody(deps, ctx, signal);
+    for (const phase of phases) await seatEverybody(deps, ctx, phase, signal);
     if (signal?.aborted) throw new Error("The reconcile job was stopped; it goes on where it was.");
     if (await finish(deps, tenantId)) return;
   }
@@ -103,8 +103,7 @@ async function decideBatch(
     const decision = await decideAnew(work, state);
     if (differs(state, decision)) changed.push({ state, decision });
   }
-  // LIC-12: this pass gives back only; seats are taken in the next one.
-  await applyAll(work, changed, "user.reconciled", { deferSeat: (decision) => decision.tier !== null });
+  await applyAll(work, changed, "user.reconciled", { seatsLater: true });
   await syncRuleTeams(tx, tenantId, new Map(states.map((state) => [state.id, ruleTeams(state.doc, rules)])));
   await tx.query(markDecided, [tenantId, rules.version, states.map((state) => state.id)]);
   await tx.query(progress, [tenantId, ids.length]);
@@ -118,62 +117,89 @@ async function decideAnew(work: Work, state: UserState): Promise<Decision> {
   return outcome;
 }
 
-const nextUnseated: Statement = {
-  name: "reconcile_unseated",
-  text: `select u.id, u.tier from users u
-    left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
-    left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
-    where u.tenant_id = $1 and u.tier is not null and ($2::uuid is null or u.id > $2)
-      and s.tier is distinct from u.tier and w.tier is distinct from u.tier
-    order by u.id limit ${batchSize}`,
+/** LIC-12: in this order seats change hands. */
+const phases = ["releases", "stepsDown", "claims"] as const;
+type Phase = (typeof phases)[number];
+
+const unsettled = `
+  from users u
+  left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
+  left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
+  left join pools due on due.tenant_id = u.tenant_id and due.tier = u.tier
+  left join pools held on held.tenant_id = u.tenant_id and held.tier = s.tier
+  where u.tenant_id = $1`;
+
+const isDue = "u.tier is not null and s.tier is distinct from u.tier and w.tier is distinct from u.tier";
+
+/** Who is to be looked at in each phase. */
+const conditions: Readonly<Record<Phase, string>> = {
+  releases: "u.tier is null and (s.tier is not null or w.tier is not null)",
+  stepsDown: `${isDue} and held.rank > due.rank`,
+  claims: isDue,
 };
 
-const seatedNow: Statement = {
-  name: "reconcile_unseated_of",
-  text: `select u.id, u.tier, s.tier as held, w.tier as queued from users u
-    left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
-    left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
-    where u.tenant_id = $1 and u.id = any ($2::uuid[]) and u.tier is not null
-      and s.tier is distinct from u.tier and w.tier is distinct from u.tier
-    order by u.id`,
+const nextOf = (phase: Phase): Statement => ({
+  name: `reconcile_${phase}`,
+  text: `select u.id ${unsettled} and ${conditions[phase]} and ($2::uuid is null or u.id > $2)
+    order by u.id limit ${batchSize}`,
+});
+
+const stillOf = (phase: Phase): Statement => ({
+  name: `reconcile_${phase}_of`,
+  text: `select u.id, u.tier, s.tier as held, w.tier as queued ${unsettled} and ${conditions[phase]}
+    and u.id = any ($2::uuid[]) order by u.id`,
+});
+
+const statements: Readonly<Record<Phase, { next: Statement; still: Statement }>> = {
+  releases: { next: nextOf("releases"), still: stillOf("releases") },
+  stepsDown: { next: nextOf("stepsDown"), still: stillOf("stepsDown") },
+  claims: { next: nextOf("claims"), still: stillOf("claims") },
 };
 
 const lockPools: Statement = { name: "pools_lock", text: "select lock_pools($1, $2)" };
 
+// The event is written in the same statement: what follows for others, such as a drain later on, has a later number.
 const settle: Statement = {
   name: "seats_settle",
-  text: "select settle_seat($1, $2, $3, false, $4::jsonb) as license",
+  text: `
+    with l as (select settle_seat($1, $2, $3, false, $4::jsonb) as license),
+    e as (insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
+      select $1, ($4::jsonb ->> 'at')::timestamptz, $4::jsonb -> 'actor',
+        case when $3::text is null then 'license.released' when l.license ->> 'wanted' is null then 'license.assigned'
+          else 'license.queued' end,
+        'User', $2::text, jsonb_build_object('tier', $5::text), l.license, 'LIC-12', $4::jsonb ->> 'requestId' from l)
+    select from l`,
 };
 
-async function seatEverybody(deps: Deps, ctx: RequestContext, signal?: AbortSignal): Promise<void> {
+async function seatEverybody(deps: Deps, ctx: RequestContext, phase: Phase, signal?: AbortSignal): Promise<void> {
   let after: string | null = null;
   for (;;) {
     if (signal?.aborted) return;
-    const last: string | null = await deps.db.transaction((tx) => seatBatch(deps, ctx, tx, after));
+    const last: string | null = await deps.db.transaction((tx) => seatBatch(deps, ctx, tx, phase, after));
     if (last === null) return;
     after = last;
     await yieldToOthers();
   }
 }
 
-interface Unseated {
-  id: string;
-  tier: string;
-  held: string | null;
-  queued: string | null;
+interface Unsettled {
+  readonly id: string;
+  readonly tier: string | null;
+  readonly held: string | null;
+  readonly queued: string | null;
 }
 
-/** Seats or queues the next users who are due a seat; returns the last of them, or null when there is none. */
+/** Settles the next users of the phase; returns the last of them, or null when there is none. */
 async function seatBatch(
   deps: Deps,
   ctx: RequestContext,
   tx: Transaction,
+  phase: Phase,
   after: string | null,
 ): Promise<string | null> {
   const { tenantId } = ctx.principal;
-  const rules = await deps.rules.shared(tx, tenantId);
-  const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
-  const rows = await tx.query<{ id: string }>(nextUnseated, [tenantId, after]);
+  await deps.rules.shared(tx, tenantId);
+  const rows = await tx.query<{ id: string }>(statements[phase].next, [tenantId, after]);
   const last = rows.at(-1)?.id;
   if (last === undefined) return null;
   const locked = await lockUsers(
@@ -181,36 +207,18 @@ async function seatBatch(
     tenantId,
     rows.map((row) => row.id),
   );
-  const due = await tx.query<Unseated>(seatedNow, [tenantId, locked]);
+  const due = await tx.query<Unsettled>(statements[phase].still, [tenantId, locked]);
   const tiers = due.flatMap(({ tier, held, queued }) => [tier, held, queued]).filter((tier) => tier !== null);
   await tx.query(lockPools, [tenantId, [...new Set(tiers)]]);
-  const cause = causeOf(ctx, work.now);
-  const events: EventRecord[] = [];
-  for (const { id, tier, held } of byReleaseFirst(due, rules)) {
-    const [row] = await tx.query<{ license: License }>(settle, [tenantId, id, tier, JSON.stringify(cause)]);
-    const license = row?.license as License;
-    const action = license.wanted === null ? "license.assigned" : "license.queued";
-    events.push({ ...eventOf(work, action, "User", id, { ...license }, "LIC-12"), before: { tier: held } });
-  }
-  await recordEvents(tx, events);
+  const cause = JSON.stringify(causeOf(ctx, deps.clock()));
+  for (const { id, tier, held } of due) await tx.query(settle, [tenantId, id, tier, cause, held]);
   return last;
-}
-
-/** LIC-12: those who step down free a seat first; the others follow by the time of their making. */
-function byReleaseFirst(due: readonly Unseated[], rules: TenantRules): Unseated[] {
-  const rank = (tier: string | null) => (tier === null ? -1 : (rules.tier.get(tier)?.rank ?? -1));
-  const lowers = ({ tier, held }: Unseated) => Number(rank(tier) < rank(held));
-  return due.toSorted((a, b) => lowers(b) - lowers(a) || (a.id < b.id ? -1 : 1));
 }
 
 const isBehind: Statement = {
   name: "reconcile_is_behind",
   text: `select exists (select from users u where u.tenant_id = $1 and u.decided_version < $2)
-    or exists (select from users u
-      left join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id
-      left join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id
-      where u.tenant_id = $1 and u.tier is not null
-        and s.tier is distinct from u.tier and w.tier is distinct from u.tier) as behind`,
+    or exists (select ${unsettled} and (${conditions.releases} or ${conditions.claims})) as behind`,
 };
 
 const done: Statement = {
