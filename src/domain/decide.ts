@@ -187,7 +187,7 @@ function protectIdentity(
     code: "identityProtected",
     rule: "GRD-8",
     detail:
-      `${before.doc.userName} is an administrator ("${role.name}"): userName, e-mails, externalId and password change only ` +
+      `${before.doc.userName} is an administrator, or would be on coming back ("${role.name}"): userName, e-mails, externalId and password change only ` +
       "with an Admin's authority. The change was recorded; an Admin can approve it under promotions.",
     facts: { role: role.key, attribute: "userName, emails, externalId" },
     wish: { kind: "identity", role: role.key, sources: ["identity"], identity: identityOf(draft.doc) },
