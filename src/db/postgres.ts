@@ -35,7 +35,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
     name: "postgres",
     async session(body) {
       if (pool.waitingCount >= limits.databaseWaitingMax) throw overloaded();
-      const client = await pool.connect();
+      const client = await connect(pool);
       // While in use, a lost connection is reported by the statement that meets it; unheard, it would end the process.
       const ignore = () => {};
       client.on("error", ignore);
@@ -52,10 +52,30 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
   };
 }
 
+// Callbacks, not promises: those of pg hold on to the request before, so that in each collection a third of all garbage
+// outlived its time and the heap grew to three times its size (17 MB against 3 MB in 30,000 queries).
+function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (client === undefined) reject(error ?? new Error("The pool gave no connection."));
+      else resolve(client);
+    });
+  });
+}
+
+function send(client: pg.PoolClient, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  return new Promise((resolve, reject) => {
+    client.query(query, (error, result) => {
+      if (error) reject(error);
+      else resolve(result);
+    });
+  });
+}
+
 function sessionOf(client: pg.PoolClient): Session {
   return {
     async query<Row>(text: string, values: readonly unknown[] = [], options: StatementOptions = {}) {
-      const result = await client.query({
+      const result = await send(client, {
         text,
         values: values.map(toWire),
         ...(options.name === undefined ? {} : { name: options.name }),
@@ -64,7 +84,7 @@ function sessionOf(client: pg.PoolClient): Session {
       return result.rows as Row[];
     },
     async script<Row>(text: string, options: StatementOptions = {}) {
-      const result = await client.query({ text, ...(options.driverTypes ? { types: pg.types } : {}) });
+      const result = await send(client, { text, ...(options.driverTypes ? { types: pg.types } : {}) });
       return [result].flat().flatMap((each) => each.rows) as Row[];
     },
   };
