@@ -10,6 +10,7 @@
 --   * A user's seat and place are read in one statement: between two, a drain would hide both.
 --   * Seats without a user are looked for with SKIP LOCKED; only under the exclusive lock with waiting, again and again
 --     until none is visible, because a waiting look comes back empty when the one row it waited for was taken.
+-- Seats of an unlimited pool have numbers of their own, below zero: those that were bought before stay beside them.
 -- Callers hold the lock of the user's row, or have just inserted it. p_by is {actor, requestId, at}.
 
 create function pool_counts(p_tenant uuid, p_tier text) returns jsonb language sql stable as $$
@@ -121,7 +122,7 @@ begin
   while v_given < p_most loop
     exit when not exists (select from waitlist where tenant_id = p_tenant and tier = p_tier);
     if v_unlimited then
-      v_no := nextval('tickets');
+      v_no := -nextval('tickets');
     else
       v_no := await_seat(p_tenant, p_tier);
     end if;
@@ -175,7 +176,7 @@ begin
   for v_pool in select * from pools where tenant_id = p_tenant and rank < p_rank order by rank desc loop
     tier := v_pool.tier;
     if v_pool.unlimited then
-      no := nextval('tickets');
+      no := -nextval('tickets');
       insert into seats (tenant_id, tier, no) values (p_tenant, tier, no);
     else
       perform 1 from pools where tenant_id = p_tenant and pools.tier = v_pool.tier for no key update;
@@ -285,7 +286,7 @@ begin
       v_no := null;
       if p_due is not null and v_held is distinct from p_due then
         if v_pool.unlimited then
-          v_no := nextval('tickets');
+          v_no := -nextval('tickets');
           insert into seats (tenant_id, tier, no) values (p_tenant, p_due, v_no);
         elsif v_try = 1 then
           perform release_seat(p_tenant, p_user, p_by);

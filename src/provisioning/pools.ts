@@ -83,8 +83,8 @@ export async function patchPool(deps: Deps, ctx: RequestContext, tierKey: string
     await updatePool(tx, tenantId, tier.key, { ...terms, nameNorm: normaliseName(terms.name) });
     await bumpRules(tx, tenantId);
     const work: Work = { deps, ctx, tx, rules, now };
-    const opens = (before.drain === "manual" || terms.unlimited) && terms.drain === "auto";
-    if (opens) await giveOut(work, tier.key);
+    const opens = !isServed(before) || (terms.unlimited && !before.unlimited);
+    if (opens && isServed(terms)) await giveOut(work, tier.key);
     await recordEvents(tx, [
       { ...eventOf(work, "pool.changed", "Pool", tier.key, { ...change }), before: pick(before, change) },
     ]);
@@ -247,7 +247,7 @@ export async function drainRest(deps: Deps, tenantId: string, signal?: AbortSign
   };
   const ctx: RequestContext = { principal, requestId: deps.newId(), door: "job" };
   const { tiers } = await deps.rules.current(deps.db, tenantId);
-  for (const tier of tiers.filter((one) => one.drain === "auto")) {
+  for (const tier of tiers.filter(isServed)) {
     for (let given = drainedAtOnceMax; given === drainedAtOnceMax; ) {
       if (signal?.aborted) throw new Error("The drain was stopped; it goes on where it was.");
       given = await deps.db.transaction(async (tx) => {
@@ -256,6 +256,11 @@ export async function drainRest(deps: Deps, tenantId: string, signal?: AbortSign
       });
     }
   }
+}
+
+/** Whether free seats go to those who wait by themselves; where there is no end of seats, nobody has to choose. */
+function isServed({ drain, unlimited }: Pick<PoolRow, "drain" | "unlimited">): boolean {
+  return drain === "auto" || unlimited;
 }
 
 async function giveOut({ deps, ctx, tx, rules, now }: Work, tier: string): Promise<void> {

@@ -25,7 +25,7 @@ const always: Readonly<Record<string, string>> = {
         where u.tenant_id = $1 and s.tier = p.tier)
       > (select count(*) from seats s where s.tenant_id = $1 and s.tier = p.tier)`,
   "LIC-2: a free seat beside a queue": `
-    select p.tier from pools p where p.tenant_id = $1 and p.drain = 'auto'
+    select p.tier from pools p where p.tenant_id = $1 and (p.drain = 'auto' or p.unlimited)
       and exists (select from waitlist w where w.tenant_id = $1 and w.tier = p.tier)
       and (p.unlimited or exists (
         select from seats s where s.tenant_id = $1 and s.tier = p.tier and s.user_id is null))`,
