@@ -1,12 +1,12 @@
 /** Tag users: people, what was decided about them and why. */
 import { requirePermission } from "../auth/authority.ts";
 import { countUsers, listUserIds, type UserListFilter, type UserListPosition } from "../db/user-list.ts";
-import { findUserViews, type UserView } from "../db/users.ts";
+import { findUserAccounts, type UserAccount } from "../db/users.ts";
 import { primaryEmail } from "../domain/identity.ts";
 import type { Json, JsonObject } from "../domain/model.ts";
 import { usherExtension } from "../domain/words.ts";
 import { explainUser } from "../provisioning/explain.ts";
-import { type AccessChange, changeAccess, deleteUser, getUser } from "../provisioning/users.ts";
+import { type AccessChange, changeAccess, deleteUser, getAccount } from "../provisioning/users.ts";
 import { readPage } from "./cursor.ts";
 import { requireForSeats, requireForUser } from "./license-permission.ts";
 import type { Handlers } from "./operation.ts";
@@ -19,13 +19,13 @@ export const userHandlers: Handlers = {
     const read = (after: UserListPosition | null, limit: number) => listUserIds(db, tenantId, filter, after, limit);
     const { rows, nextCursor } = await readPage(call, read, (position) => position);
     const ids = rows.map((row) => row.id);
-    const users = await findUserViews(db, tenantId, ids);
+    const users = await findUserAccounts(db, tenantId, ids);
     const total = await countUsers(db, tenantId, filter);
     return { body: { users: users.map(toUser), total, nextCursor } };
   },
 
   async getUser({ deps, ctx, params }) {
-    return { body: toUser(await getUser(deps, ctx, params.id!)) };
+    return { body: toUser(await getAccount(deps, ctx, params.id!)) };
   },
 
   async changeUser(call) {
@@ -51,7 +51,7 @@ export const userHandlers: Handlers = {
 };
 
 /** A user as the management API shows them. */
-export function toUser(view: UserView) {
+export function toUser(view: UserAccount) {
   const { doc } = view;
   return {
     id: view.id,

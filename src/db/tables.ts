@@ -42,7 +42,6 @@ export interface TenantsTable {
   preset: string;
   settings: Defaulted<Jsonb>;
   rules_version: Generated<number>;
-  without_admin: Generated<boolean>;
   created_at: Timestamp;
 }
 
@@ -76,6 +75,7 @@ export interface TokensTable {
   digest: Uint8Array;
   scopes: string[];
   role: string | null;
+  granted: Generated<string[]>;
   user_id: string | null;
   issued_by: Jsonb;
   created_at: Timestamp;
@@ -143,6 +143,7 @@ export interface GroupBindingsTable {
   tenant_id: string;
   group_id: string;
   entry_key: string;
+  team_id: string | null;
 }
 
 export interface TeamsTable {

@@ -1,11 +1,6 @@
-/** Users: what a decision reads of them, what a caller sees of them, and the statements that write the decision. */
-import type { Decision } from "../domain/decide.ts";
-import { emailsOf } from "../domain/identity.ts";
-import { activeTime } from "../domain/lifecycle.ts";
-import type { Actor, Grant, Json, JsonObject, UserDoc, UserState } from "../domain/model.ts";
-import { normaliseName } from "../vocabulary/names.ts";
+/** Users as they are read: what a decision needs of them, and what a caller sees. */
+import type { Grant, UserDoc, UserState } from "../domain/model.ts";
 import type { Executor, Statement } from "./database.ts";
-import { noEditWaits } from "./rules.ts";
 
 /** The license as a caller sees it. */
 export interface LicenseView {
@@ -30,19 +25,12 @@ export interface GroupRef {
   readonly type: "direct" | "indirect";
 }
 
-/** A user as SCIM, API and CLI show it. `etag` covers the row and its decided role, tier and seat; not teams or position. */
+/** A user as a client sees it. `version` covers the row and its decided role, tier and seat; not teams or position. */
 export interface UserView {
   readonly id: string;
   readonly doc: UserDoc;
-  readonly status: "pending" | "active" | "inactive";
+  readonly status: UserState["status"];
   readonly role: string;
-  readonly roleSource: string;
-  readonly tierSource: string | null;
-  readonly rolePin: string | null;
-  readonly tierPinned: boolean;
-  readonly tierPin: string | null;
-  readonly suspended: boolean;
-  readonly administrative: boolean;
   readonly license: LicenseView;
   readonly teams: readonly TeamRef[];
   readonly groups: readonly GroupRef[];
@@ -51,42 +39,39 @@ export interface UserView {
   readonly modifiedAt: string;
 }
 
+/** A user as the management side sees it: with what an Admin set, and where role and tier come from. */
+export interface UserAccount extends UserView {
+  readonly roleSource: string;
+  readonly tierSource: string | null;
+  readonly rolePin: string | null;
+  readonly tierPinned: boolean;
+  readonly tierPin: string | null;
+  readonly suspended: boolean;
+  readonly administrative: boolean;
+}
+
 /** What one read gives: the facts of a decision and what a caller sees. */
 export interface StoredUser {
   readonly state: UserState;
-  readonly view: UserView;
+  readonly view: UserAccount;
   /** By team: where the membership comes from (TEAM-3), as `group:…`, `rule:…` or `manual`. */
   readonly teamSources: ReadonlyMap<string, readonly string[]>;
 }
 
-interface Row {
+/** What a view is made of. Few columns: each costs a read of a single user half a microsecond. */
+interface ViewRow {
   id: string;
   doc: UserDoc;
-  suspended: boolean;
-  accepted: boolean;
-  invitation_expires_at: string | null;
-  role_pin: string | null;
-  tier_pinned: boolean;
-  tier_pin: string | null;
   status: UserState["status"];
   role: string;
-  role_source: string;
-  administrative: boolean;
-  tier: string | null;
-  tier_source: string | null;
-  decided_version: number;
   version: number;
-  revision: number;
   created_at: string;
   modified_at: string;
   seat_tier: string | null;
   seat_no: number | null;
   seat_since: string | null;
   queue_tier: string | null;
-  queue_ticket: number | null;
-  queue_priority: number | null;
   queue_since: string | null;
-  grants: Grant[] | null;
   /** Null for users in no group and no team. */
   reach: {
     bindings: { groupId: string; entryKey: string }[] | null;
@@ -96,15 +81,40 @@ interface Row {
   position: number | null;
 }
 
+interface AccountRow extends ViewRow {
+  suspended: boolean;
+  role_pin: string | null;
+  tier_pinned: boolean;
+  tier_pin: string | null;
+  role_source: string;
+  tier_source: string | null;
+  administrative: boolean;
+}
+
+interface Row extends AccountRow {
+  accepted: boolean;
+  invitation_expires_at: string | null;
+  tier: string | null;
+  decided_version: number;
+  revision: number;
+  queue_ticket: number | null;
+  queue_priority: number | null;
+  grants: Grant[] | null;
+}
+
 /** Nested groups count for their members' members, this many levels up (TEAM-5). */
 export const nestingDepthMax = 8;
 
-const columns = `
-  u.id, u.doc, u.suspended, u.accepted, u.invitation_expires_at, u.role_pin, u.tier_pinned, u.tier_pin,
-  u.status, u.role, u.role_source, u.administrative, u.tier, u.tier_source, u.decided_version, u.version, u.revision,
-  u.created_at, u.modified_at,
-  s.tier as seat_tier, s.no as seat_no, s.since as seat_since,
-  w.tier as queue_tier, w.ticket as queue_ticket, w.priority as queue_priority, w.since as queue_since`;
+const viewColumns = `
+  u.id, u.doc, u.status, u.role, u.version, u.created_at, u.modified_at,
+  s.tier as seat_tier, s.no as seat_no, s.since as seat_since, w.tier as queue_tier, w.since as queue_since`;
+
+const accountColumns = `${viewColumns},
+  u.suspended, u.role_pin, u.tier_pinned, u.tier_pin, u.role_source, u.tier_source, u.administrative`;
+
+const columns = `${accountColumns},
+  u.accepted, u.invitation_expires_at, u.tier, u.decided_version, u.revision,
+  w.ticket as queue_ticket, w.priority as queue_priority`;
 
 // One look into the index per user: without the limit, PostgreSQL read all 200,000 seats of a pool that it had no
 // statistics of yet to find those of one page (18 ms instead of 0.3).
@@ -156,7 +166,13 @@ const facts: Statement = {
 
 const views: Statement = {
   name: "users_views",
-  text: `select ${columns}, r.reach from users u ${joins} ${reachOfMany}
+  text: `select ${viewColumns}, r.reach from users u ${joins} ${reachOfMany}
+    where u.tenant_id = $1 and u.id = any ($2::uuid[])`,
+};
+
+const accounts: Statement = {
+  name: "users_accounts",
+  text: `select ${accountColumns}, r.reach from users u ${joins} ${reachOfMany}
     where u.tenant_id = $1 and u.id = any ($2::uuid[])`,
 };
 
@@ -164,7 +180,7 @@ const views: Statement = {
 export function viewsWhere(name: string, condition: string): Statement {
   return {
     name,
-    text: `select ${columns}, ${reach}, ${position} from users u ${joins}
+    text: `select ${viewColumns}, ${reach}, ${position} from users u ${joins}
     where u.tenant_id = $1 /*authorized*/ and ${condition}`,
   };
 }
@@ -175,7 +191,14 @@ export async function queryViews(
   statement: Statement,
   values: readonly unknown[],
 ): Promise<UserView[]> {
-  return (await executor.query<Row>(statement, values)).map(toView);
+  return (await executor.query<ViewRow>(statement, values)).map(toView);
+}
+
+const viewOne = viewsWhere("users_view", "u.id = $2");
+
+/** What a client sees of one user. */
+export async function findUserView(executor: Executor, tenantId: string, id: string): Promise<UserView | undefined> {
+  return (await queryViews(executor, viewOne, [tenantId, id]))[0];
 }
 
 const positions: Statement = {
@@ -196,7 +219,7 @@ function toStored(row: Row): StoredUser {
   const teams = row.reach?.teams ?? [];
   return {
     state: toState(row),
-    view: toView(row),
+    view: toAccount(row),
     teamSources: new Map(teams.map((team) => [team.value, team.sources])),
   };
 }
@@ -227,17 +250,36 @@ export async function findUserStates(
   return (await executor.query<Row>(facts, [tenantId, ids])).map(toState);
 }
 
-/** What callers see of many users, in the order asked for; unknown ids are left out. */
+/** What clients see of many users, in the order asked for; unknown ids are left out. */
 export async function findUserViews(executor: Executor, tenantId: string, ids: readonly string[]): Promise<UserView[]> {
+  return (await findMany<ViewRow>(executor, views, tenantId, ids)).map(toView);
+}
+
+/** What the management side sees of many users, in the order asked for; unknown ids are left out. */
+export async function findUserAccounts(
+  executor: Executor,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<UserAccount[]> {
+  return (await findMany<AccountRow>(executor, accounts, tenantId, ids)).map(toAccount);
+}
+
+/** Rows in the order of the ids, with the places of those who wait. */
+async function findMany<Found extends ViewRow>(
+  executor: Executor,
+  statement: Statement,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<Found[]> {
   if (ids.length === 0) return [];
-  const rows = await executor.query<Row>(views, [tenantId, ids]);
+  const rows = await executor.query<Found>(statement, [tenantId, ids]);
   const waiting = rows.filter((row) => row.queue_tier !== null).map((row) => row.id);
   const places = new Map<string, number>();
   if (waiting.length > 0) {
     const found = await executor.query<{ user_id: string; position: number }>(positions, [tenantId, waiting]);
     for (const place of found) places.set(place.user_id, place.position);
   }
-  const byId = new Map(rows.map((row) => [row.id, toView({ ...row, position: places.get(row.id) ?? null })]));
+  const byId = new Map(rows.map((row) => [row.id, { ...row, position: places.get(row.id) ?? null }]));
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
@@ -279,7 +321,7 @@ function toState(row: Row): UserState {
   };
 }
 
-function toView(row: Row): UserView {
+function toView(row: ViewRow): UserView {
   const { seat_tier, queue_tier } = row;
   const since = seat_tier !== null ? row.seat_since : row.queue_since;
   return {
@@ -287,13 +329,6 @@ function toView(row: Row): UserView {
     doc: row.doc,
     status: row.status,
     role: row.role,
-    roleSource: row.role_source,
-    tierSource: row.tier_source,
-    rolePin: row.role_pin,
-    tierPinned: row.tier_pinned,
-    tierPin: row.tier_pin,
-    suspended: row.suspended,
-    administrative: row.administrative,
     license: {
       tier: seat_tier,
       status: seat_tier !== null ? "assigned" : queue_tier !== null ? "waitlisted" : "none",
@@ -310,6 +345,19 @@ function toView(row: Row): UserView {
   };
 }
 
+function toAccount(row: AccountRow): UserAccount {
+  return {
+    ...toView(row),
+    roleSource: row.role_source,
+    tierSource: row.tier_source,
+    rolePin: row.role_pin,
+    tierPinned: row.tier_pinned,
+    tierPin: row.tier_pin,
+    suspended: row.suspended,
+    administrative: row.administrative,
+  };
+}
+
 function toTeam({ value, display, kind }: TeamRef): TeamRef {
   return { value, display, kind };
 }
@@ -323,158 +371,4 @@ export function etagOf(
 ): string {
   const seat = seatTier === null ? "" : `.${seatTier}-${seatNo}`;
   return `W/"${version}${seat}${queueTier === null ? "" : `.q-${queueTier}`}"`;
-}
-
-/** Who caused a write and when, as the seat functions and events want it. */
-export interface Cause {
-  readonly actor: Actor;
-  readonly requestId: string;
-  readonly at: string;
-}
-
-/** What the seat functions return. */
-export interface License {
-  readonly tier: string | null;
-  readonly no: number | null;
-  readonly status: LicenseView["status"];
-  readonly wanted: string | null;
-}
-
-const create: Statement = {
-  name: "users_create",
-  text: `
-    with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 and ${noEditWaits} for share),
-    u as (
-      insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
-        suspended, accepted, invitation_expires_at, starts_at, ends_at, role_pin, tier_pinned, tier_pin,
-        status, role, role_source, administrative, tier, tier_source, decided_version, created_at, modified_at)
-      select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $2, $25, $25 from t
-      returning id, tier),
-    l as (
-      select u.id, case when u.tier is null then '{"tier":null,"no":null,"status":"none","wanted":null}'::jsonb
-        else settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
-        end as license from u),
-    e as (
-      insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, request_id)
-      select $1, $25, $27, 'user.created', 'User', l.id::text, $29::jsonb || jsonb_build_object('license', l.license), $28 from l)
-    select license from l`,
-};
-
-const update: Statement = {
-  name: "users_update",
-  text: `
-    with t as (select from tenants where id = $1 and rules_version = $2 and ${noEditWaits} for share),
-    u as (
-      update users set user_name = $4, user_name_norm = $5, external_id = $6, display_name_norm = $7, emails = $8,
-        doc = $9, active = $10, suspended = $11, accepted = $12, invitation_expires_at = $13, starts_at = $14,
-        ends_at = $15, role_pin = $16, tier_pinned = $17, tier_pin = $18, status = $19, role = $20, role_source = $21,
-        administrative = $22, tier = $23, tier_source = $24, decided_version = $2,
-        version = version + 1, revision = revision + 1, modified_at = $25
-      from t where tenant_id = $1 and id = $3 and revision = $30
-      returning id, tier, version, created_at),
-    l as (
-      select u.id, u.version, u.created_at, case when $31::boolean
-        then settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
-        end as license from u),
-    e as (
-      insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
-      select $1, $25, $27, $32, 'User', l.id::text, $33::jsonb,
-        case when l.license is null then $29::jsonb else $29::jsonb || jsonb_build_object('license', l.license) end, $34, $28
-      from l where $32 <> '')
-    select license, version from l`,
-};
-
-/** What is written of one decided user. */
-export interface UserWrite {
-  readonly tenantId: string;
-  readonly id: string;
-  readonly rulesVersion: number;
-  readonly decision: Decision;
-  readonly cause: Cause;
-  /** Whether a full pool may refuse the whole write (LIC-3). */
-  readonly mayRefuse: boolean;
-  /** What the event tells. */
-  readonly after: JsonObject;
-}
-
-/**
- * Inserts a user with the event and the seat, in one statement. Undefined when the rules have moved since the decision:
- * nothing was written, decide again. A full refusing pool and a taken name raise.
- */
-export async function insertUser(executor: Executor, write: UserWrite): Promise<License | undefined> {
-  const [row] = await executor.query<{ license: License }>(create, valuesOf(write));
-  return row?.license;
-}
-
-export interface UserUpdate extends UserWrite {
-  readonly revision: number;
-  /** Whether the seat has to be looked at: the tier that is due moved. */
-  readonly settle: boolean;
-  readonly action: string;
-  readonly before: JsonObject;
-  readonly rule: string | null;
-}
-
-/**
- * Replaces a user's row by a new decision, with the event and the seat, in one statement. Undefined when the rules or a
- * fact behind the decision have moved: nothing was written. The license is null where no seat was looked at.
- */
-export async function updateUser(
-  executor: Executor,
-  write: UserUpdate,
-): Promise<{ license: License | null; version: number } | undefined> {
-  const values = [...valuesOf(write), write.revision, write.settle, write.action, json(write.before), write.rule];
-  const [row] = await executor.query<{ license: License | null; version: number }>(update, values);
-  return row;
-}
-
-/** $1…$29 of both statements. */
-function valuesOf({ tenantId, id, rulesVersion, decision, cause, mayRefuse, after }: UserWrite): unknown[] {
-  const { draft } = decision;
-  const { doc } = draft;
-  const { startsAt, endsAt } = activeTime(doc);
-  return [
-    tenantId,
-    rulesVersion,
-    id,
-    doc.userName,
-    normaliseName(doc.userName),
-    textOf(doc["externalId"]),
-    normalised(textOf(doc["displayName"])),
-    [...new Set(emailsOf(doc).map(normaliseName))],
-    json(doc),
-    doc.active,
-    draft.suspended,
-    draft.accepted,
-    draft.invitationExpiresAt,
-    startsAt,
-    endsAt,
-    draft.rolePin,
-    draft.tierPin.pinned,
-    draft.tierPin.pinned ? draft.tierPin.value : null,
-    decision.status,
-    decision.role.key,
-    decision.roleSource,
-    decision.administrative,
-    decision.tier,
-    decision.tierSource,
-    cause.at,
-    mayRefuse,
-    json(cause.actor),
-    cause.requestId,
-    json(after),
-  ];
-}
-
-function textOf(value: Json | undefined): string | null {
-  return typeof value === "string" ? value : null;
-}
-
-function normalised(text: string | null): string | null {
-  return text === null ? null : normaliseName(text);
-}
-
-function json(value: unknown): string {
-  return JSON.stringify(value);
 }

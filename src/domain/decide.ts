@@ -87,7 +87,7 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
   const earlier = before === null ? [] : roleCandidates(before, rules);
   const candidates = roleCandidates(draft, rules);
   const heldRole = wasIn && before.administrative ? (rules.role.get(before.role) ?? null) : null;
-  const held = heldRole === null || before === null ? [] : grantedTo(before);
+  const held = heldRole === null || before === null || ends ? [] : grantedTo(before);
 
   if (circumstances.direct && before !== null) {
     const refusal = protectIdentity(before, draft, wasIn ? heldRole : wouldBe(earlier), authority);

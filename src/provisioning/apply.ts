@@ -4,7 +4,7 @@ import { otherAdminExists } from "../db/admins.ts";
 import type { Executor, Statement, Transaction } from "../db/database.ts";
 import { type EventRecord, recordEvents } from "../db/events.ts";
 import { addGrantRow, endGrantRows, recordWish } from "../db/promotions.ts";
-import { type Cause, type License, updateUser } from "../db/users.ts";
+import { type Cause, type License, updateUser } from "../db/user-writes.ts";
 import { rulesGiveTeams, ruleTeams, type TenantRules } from "../domain/access.ts";
 import { type Circumstances, type Decision, decideUser } from "../domain/decide.ts";
 import type { Draft } from "../domain/draft.ts";

@@ -1,7 +1,6 @@
 /** Why this role, tier and team: the winning reason and the losing ones, in sentences for an IT admin. */
 
-import type { UserView } from "../db/users.ts";
-import { findUser } from "../db/users.ts";
+import { findUser, type UserAccount, type UserView } from "../db/users.ts";
 import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from "../domain/access.ts";
 import { type Decision, decideUser } from "../domain/decide.ts";
 import type { Role, UserState } from "../domain/model.ts";
@@ -118,7 +117,7 @@ function licenseSentence({ license, status }: UserView): string {
   return status === "inactive" ? "Inactive users hold no seat (LIC-8)." : "No source asks for a license.";
 }
 
-function statusSentence(view: UserView, accepted: boolean): string {
+function statusSentence(view: UserAccount, accepted: boolean): string {
   if (!view.doc.active) return "The client says active: false.";
   if (view.suspended) return "An Admin has stopped this person; only an Admin lifts that (USR-1).";
   if (view.status === "inactive")

@@ -14,7 +14,7 @@ import {
   type TenantRow,
 } from "../db/tenants.ts";
 import { findUserIdByName } from "../db/user-list.ts";
-import type { UserView } from "../db/users.ts";
+import type { UserAccount } from "../db/users.ts";
 import type { Json } from "../domain/model.ts";
 import { isAdministrative } from "../domain/permissions.ts";
 import { findPreset, highestRole, type Preset, presets } from "../domain/presets.ts";
@@ -23,7 +23,7 @@ import { normaliseName } from "../vocabulary/names.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { reconcileJob } from "./jobs.ts";
 import { insertMinted, mintToken, type TokenDeps } from "./tokens.ts";
-import { getUser, pinRole } from "./users.ts";
+import { getAccount, pinRole } from "./users.ts";
 
 export interface NewTenant {
   readonly name: string;
@@ -138,7 +138,7 @@ export async function recoverTenant(
   ctx: RequestContext,
   id: string,
   request: Recovery,
-): Promise<{ user: UserView | null; adminToken: string | null }> {
+): Promise<{ user: UserAccount | null; adminToken: string | null }> {
   await getTenant(deps, id);
   const within = actingIn(ctx, id);
   const { roles } = await deps.rules.current(deps.db, id);
@@ -156,7 +156,7 @@ export async function recoverTenant(
   }
   const found = userId ?? (await findUserIdByName(deps.db, id, userName!));
   if (found === undefined) throw new Problem("notFound", "There is no user with this userName in this tenant.");
-  const user = await getUser(deps, within, found);
+  const user = await getAccount(deps, within, found);
   if (user.status !== "active") {
     throw new Problem("conflict", `${user.doc.userName} is ${user.status}. Only somebody active can be appointed.`);
   }

@@ -5,16 +5,16 @@ import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement, Transaction } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
 import { findApprovals, recordWish, useApprovals, voidWishes } from "../db/promotions.ts";
+import { insertUser, type License, updateUser } from "../db/user-writes.ts";
 import {
   etagOf,
   findUser,
   findUserStates,
-  insertUser,
-  type License,
+  findUserView,
   lockUsers,
   type StoredUser,
+  type UserAccount,
   type UserView,
-  updateUser,
 } from "../db/users.ts";
 import { ruleTeams, type TenantRules } from "../domain/access.ts";
 import { type Decision, decideUser, goesOut, type Outcome } from "../domain/decide.ts";
@@ -54,14 +54,15 @@ export async function createUser(
   ctx: RequestContext,
   doc: UserDoc,
   invitation?: Invitation,
-): Promise<UserView> {
+): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
   const draft = draftOf(doc, invitation);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
     const rules = await deps.rules.recent(deps.db, tenantId);
     const outcome = decideUser(null, draft, { rules, now, direct: true, ...noAuthority, otherAdmin: undefined });
-    if (attempt >= optimisticAttemptsMax || !isPlain(outcome, rules)) return await createInTransaction(deps, ctx, draft);
+    if (attempt >= optimisticAttemptsMax || !isPlain(outcome, rules))
+      return await createInTransaction(deps, ctx, draft);
     const id = deps.newId();
     const license = await insertUser(deps.db, {
       tenantId,
@@ -75,7 +76,7 @@ export async function createUser(
       throw explainPoolFull(error, rules);
     });
     if (license !== undefined) {
-      if (license.status === "waitlisted" || license.wanted !== null) return await getUser(deps, ctx, id);
+      if (license.status === "waitlisted" || license.wanted !== null) return await getAccount(deps, ctx, id);
       return newView(id, outcome, license, now);
     }
     deps.rules.forget(tenantId);
@@ -104,7 +105,7 @@ export async function changeUser(
   id: string,
   change: (current: UserDoc) => UserDoc,
   options: ChangeOptions = {},
-): Promise<UserView> {
+): Promise<UserAccount> {
   return await alterUser(deps, ctx, id, (state) => ({ ...draftOfState(state), doc: change(state.doc) }), {
     ...options,
     asserted: new Set(),
@@ -126,7 +127,7 @@ export async function changeAccess(
   ctx: RequestContext,
   id: string,
   change: AccessChange,
-): Promise<UserView> {
+): Promise<UserAccount> {
   const rules = await deps.rules.current(deps.db, ctx.principal.tenantId);
   if (typeof change.role === "string" && !rules.role.has(change.role)) {
     const known = rules.roles.map((role) => role.key).join(", ");
@@ -170,12 +171,19 @@ function toPin(tier: string | null): Pin<string | null> {
 }
 
 /** Pins a role: what the operator does to appoint an Admin (GRD-7). */
-export async function pinRole(deps: Deps, ctx: RequestContext, id: string, role: string): Promise<UserView> {
+export async function pinRole(deps: Deps, ctx: RequestContext, id: string, role: string): Promise<UserAccount> {
   return await changeAccess(deps, ctx, id, { role });
 }
 
-/** One user. Problem: notFound. */
+/** One user as a client sees it. Problem: notFound. */
 export async function getUser(deps: Deps, ctx: RequestContext, id: string): Promise<UserView> {
+  const view = isUuid(id) ? await findUserView(deps.db, ctx.principal.tenantId, id) : undefined;
+  if (view === undefined) throw noUser(id);
+  return view;
+}
+
+/** One user as the management side sees it. Problem: notFound. */
+export async function getAccount(deps: Deps, ctx: RequestContext, id: string): Promise<UserAccount> {
   return (await readUser(deps, ctx, id)).view;
 }
 
@@ -201,7 +209,7 @@ async function alterUser(
   id: string,
   alter: (state: UserState) => Draft,
   options: AlterOptions,
-): Promise<UserView> {
+): Promise<UserAccount> {
   try {
     return await alterOrRefuse(deps, ctx, id, alter, options);
   } catch (error) {
@@ -226,7 +234,7 @@ async function alterOrRefuse(
   id: string,
   alter: (state: UserState) => Draft,
   options: AlterOptions,
-): Promise<UserView> {
+): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
@@ -244,8 +252,7 @@ async function alterOrRefuse(
       asserted: options.asserted,
       otherAdmin: undefined,
     });
-    const special =
-      attempt >= optimisticAttemptsMax || options.permit !== undefined || options.dropped !== undefined;
+    const special = attempt >= optimisticAttemptsMax || options.permit !== undefined || options.dropped !== undefined;
     if (special || state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
       const view = await alterInTransaction(deps, ctx, id, alter, options);
       if (view !== "again") return view;
@@ -270,7 +277,7 @@ async function alterOrRefuse(
     });
     if (written !== undefined) {
       const view = nextView(stored, outcome, written.license, written.version, now);
-      return view ?? (await getUser(deps, ctx, id));
+      return view ?? (await getAccount(deps, ctx, id));
     }
     deps.rules.forget(tenantId);
   }
@@ -290,9 +297,9 @@ async function alterInTransaction(
   id: string,
   alter: (state: UserState) => Draft,
   options: AlterOptions,
-): Promise<UserView | "again"> {
+): Promise<UserAccount | "again"> {
   const { tenantId } = ctx.principal;
-  const result = await deps.db.transaction(async (tx): Promise<UserView | Refusal | "again"> => {
+  const result = await deps.db.transaction(async (tx): Promise<UserAccount | Refusal | "again"> => {
     const work = await begin(deps, ctx, tx);
     const wasAdministrative = await someAdministrative(tx, tenantId, [id]);
     if (wasAdministrative) await lockAdmins(tx, tenantId);
@@ -325,9 +332,9 @@ async function alterInTransaction(
   throw toProblem(result);
 }
 
-async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft): Promise<UserView> {
+async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
-  const result = await deps.db.transaction(async (tx): Promise<UserView | Refusal> => {
+  const result = await deps.db.transaction(async (tx): Promise<UserAccount | Refusal> => {
     const work = await begin(deps, ctx, tx);
     const { rules, now } = work;
     const authority = await lockAuthority(tx, ctx.principal, now);
@@ -450,7 +457,7 @@ export function draftOfState(state: UserState): Draft {
   return { doc, suspended, accepted, invitationExpiresAt, rolePin, tierPin, bindings };
 }
 
-function newView(id: string, decision: Decision, license: License, now: Date): UserView {
+function newView(id: string, decision: Decision, license: License, now: Date): UserAccount {
   const at = now.toISOString();
   return {
     id,
@@ -486,7 +493,7 @@ function nextView(
   license: License | null,
   version: number,
   now: Date,
-): UserView | undefined {
+): UserAccount | undefined {
   if (decision.status === "active" && view.status !== "active") return undefined;
   if (license !== null && license.status !== "none") return undefined;
   const { draft } = decision;

@@ -5,7 +5,7 @@ import { previewMapping, reconcileProgress, saveMapping } from "../../src/provis
 import { approve } from "../../src/provisioning/promotions.ts";
 import { reconcile } from "../../src/provisioning/reconcile.ts";
 import { createRole } from "../../src/provisioning/roles.ts";
-import { changeUser, createUser, getUser } from "../../src/provisioning/users.ts";
+import { changeUser, createUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant } from "../helpers/tenant.ts";
 import { actWith, administratorsOf, anAdmin, grantsOf, mappingWith, openRequests, requestsOf } from "./people.ts";
@@ -23,7 +23,7 @@ describeOnBoth("the mapping", (getDb) => {
       await deps.runJobs();
     };
     const user = async (name: string, more = {}) => (await createUser(deps, tenant.scim, aUser(name, more))).id;
-    const look = async (id: string) => await getUser(deps, tenant.scim, id);
+    const look = async (id: string) => await getAccount(deps, tenant.scim, id);
     const group = async (displayName: string, members: string[], externalId?: string) =>
       (
         await createGroup(deps, tenant.scim, {

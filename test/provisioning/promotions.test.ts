@@ -7,7 +7,7 @@ import { saveMapping } from "../../src/provisioning/mapping.ts";
 import { approve, decline } from "../../src/provisioning/promotions.ts";
 import { createRole } from "../../src/provisioning/roles.ts";
 import { changeSettings } from "../../src/provisioning/settings.ts";
-import { changeAccess, changeUser, createUser, deleteUser, getUser } from "../../src/provisioning/users.ts";
+import { changeAccess, changeUser, createUser, deleteUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant, type TestDeps, type TestTenant } from "../helpers/tenant.ts";
 import { actWith, anAdmin, grantsOf, mappingWith, naming, openRequests, requestsOf } from "./people.ts";
@@ -47,7 +47,7 @@ describeOnBoth("promotion requests", (getDb) => {
     const { deps, tenant, eve } = await setUp();
     const request = await refusedRequest(deps, tenant, eve.id);
     expect(await approve(deps, tenant.admin, request.id)).toMatchObject({ state: "approved", userId: eve.id });
-    const promoted = await getUser(deps, tenant.scim, eve.id);
+    const promoted = await getAccount(deps, tenant.scim, eve.id);
     expect(promoted).toMatchObject({ role: "admin", roleSource: "words", administrative: true });
     expect(promoted.doc).toMatchObject(naming("admin")(aUser("eve")));
     // An echo of what the client reads now is no drift.
@@ -61,7 +61,7 @@ describeOnBoth("promotion requests", (getDb) => {
     const change = changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, roles: words }));
     await expect(change).rejects.toMatchObject(refusal);
     await approve(deps, tenant.admin, (await requestsOf(db, tenant.id))[0]!.id);
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", doc: { roles: words } });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", doc: { roles: words } });
   });
 
   it("GRD-6: an approved pin is a pin", async () => {
@@ -74,11 +74,11 @@ describeOnBoth("promotion requests", (getDb) => {
     });
     const desk = await actWith(deps, tenant.admin, { scopes: ["api"], role: "desk" });
     await expect(changeAccess(deps, desk, eve.id, { role: "admin" })).rejects.toMatchObject(refusal);
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "user", rolePin: null });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "user", rolePin: null });
     const [request] = await requestsOf(deps.db as OpenDatabase, tenant.id);
     expect(request?.sources).toEqual(["pin"]);
     await approve(deps, tenant.admin, request!.id);
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", rolePin: "admin" });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", rolePin: "admin" });
   });
 
   it("GRD-6: a refused create comes through at the next attempt under the same name, once", async () => {
@@ -114,7 +114,7 @@ describeOnBoth("promotion requests", (getDb) => {
     await expect(createUser(deps, tenant.scim, naming("admin")(aUser("new")))).rejects.toMatchObject(refusal);
     const made = await createUser(deps, tenant.scim, aUser("new"));
     await approve(deps, tenant.admin, (await requestsOf(db, tenant.id))[0]!.id);
-    expect((await getUser(deps, tenant.scim, made.id)).role).toBe("admin");
+    expect((await getAccount(deps, tenant.scim, made.id)).role).toBe("admin");
   });
 
   it.each([
@@ -127,7 +127,7 @@ describeOnBoth("promotion requests", (getDb) => {
     await changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, ...words }));
     await expect(approve(deps, tenant.admin, request.id)).rejects.toMatchObject({ code: "stale" });
     expect((await requestsOf(db, tenant.id)).map(({ state }) => state)).toEqual(["void"]);
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("user");
   });
 
   it("GRD-6: asking again under another identity is another request, so that nobody approves a stranger", async () => {
@@ -154,7 +154,7 @@ describeOnBoth("promotion requests", (getDb) => {
     // Nobody approves for themselves; somebody else does, and then it is done.
     await expect(approve(deps, chief.api, next!.id)).rejects.toMatchObject({ code: "forbidden" });
     await approve(deps, tenant.admin, next!.id);
-    expect(await getUser(deps, tenant.scim, chief.id)).toMatchObject({
+    expect(await getAccount(deps, tenant.scim, chief.id)).toMatchObject({
       role: "admin",
       doc: { emails: [{ value: "mallory@example.com" }] },
     });
@@ -176,9 +176,9 @@ describeOnBoth("promotion requests", (getDb) => {
     await expect(approve(deps, asker.api, request!.id)).rejects.toMatchObject({ code: "forbidden" });
     const second = await actWith(deps, asker.api, { scopes: ["api"], role: "admin" });
     await expect(approve(deps, second, request!.id)).rejects.toMatchObject({ code: "forbidden" });
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("user");
     await approve(deps, other.api, request!.id);
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("admin");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("admin");
   });
 
   it("GRD-6: a connection does not count as its issuer, unless two persons are asked for", async () => {
@@ -192,7 +192,7 @@ describeOnBoth("promotion requests", (getDb) => {
     const second = await refusedRequest(deps, tenant, bob.id, connection);
     await expect(approve(deps, issuer.api, second.id)).rejects.toMatchObject({ code: "forbidden" });
     await approve(deps, tenant.admin, second.id);
-    expect((await getUser(deps, tenant.scim, bob.id)).role).toBe("admin");
+    expect((await getAccount(deps, tenant.scim, bob.id)).role).toBe("admin");
   });
 
   it("GRD-1: an approver must hold what the role holds", async () => {
@@ -205,7 +205,7 @@ describeOnBoth("promotion requests", (getDb) => {
     const manager = await actWith(deps, tenant.admin, { scopes: ["api"], role: "manager" });
     await expect(approve(deps, manager, request.id)).rejects.toMatchObject({ code: "forbidden" });
     await expect(decline(deps, manager, request.id)).rejects.toMatchObject({ code: "forbidden" });
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("user");
   });
 
   it("GRD-9: an Admin demoted a moment ago approves nothing", async () => {
@@ -259,14 +259,14 @@ describeOnBoth("promotion requests", (getDb) => {
     await changeGroup(deps, tenant.scim, group.id, [{ add: [eve.id] }]);
     expect(await openRequests(db, tenant.id)).toEqual([`admin of eve by group:externalId:admins|${group.id}`]);
     await approve(deps, tenant.admin, (await requestsOf(db, tenant.id))[0]!.id);
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin" });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin" });
     // The words gain nothing now, so they are no refusal; but they are not what the Admin approved either.
     expect(await changeUser(deps, tenant.scim, eve.id, naming("admin"))).toMatchObject({ role: "admin" });
     await changeGroup(deps, tenant.scim, group.id, [{ remove: [eve.id] }]);
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", roleSource: "kept" });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", roleSource: "kept" });
     await anAdmin(deps, tenant, "other");
     await changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, title: "x" }));
-    expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "user" });
+    expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "user" });
     expect(await openRequests(db, tenant.id)).toEqual(["admin of eve by words"]);
   });
 
@@ -280,8 +280,8 @@ describeOnBoth("promotion requests", (getDb) => {
     expect(made.role).toBe("user");
     expect(await openRequests(db, tenant.id)).toEqual(["admin of bob by words", "admin of eve by words"]);
     for (const { id } of await requestsOf(db, tenant.id)) await approve(deps, tenant.admin, id);
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("admin");
-    expect((await getUser(deps, tenant.scim, made.id)).role).toBe("admin");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("admin");
+    expect((await getAccount(deps, tenant.scim, made.id)).role).toBe("admin");
   });
 
   it("two approvals at once: one decides, the other is told", async () => {
@@ -290,6 +290,6 @@ describeOnBoth("promotion requests", (getDb) => {
     const results = await Promise.allSettled([approve(deps, tenant.admin, id), decline(deps, tenant.admin, id)]);
     expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     const [request] = await requestsOf(db, tenant.id);
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe(request?.state === "approved" ? "admin" : "user");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe(request?.state === "approved" ? "admin" : "user");
   });
 });

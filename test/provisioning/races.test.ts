@@ -13,7 +13,7 @@ import { patchPool, purchase, reduce } from "../../src/provisioning/pools.ts";
 import { approve } from "../../src/provisioning/promotions.ts";
 import { changeRole, createRole } from "../../src/provisioning/roles.ts";
 import { mintToken } from "../../src/provisioning/tokens.ts";
-import { changeAccess, changeUser, createUser, deleteUser, getUser } from "../../src/provisioning/users.ts";
+import { changeAccess, changeUser, createUser, deleteUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnPostgres } from "../helpers/database.ts";
 import { ended, eventually, pausing, tally, together } from "../helpers/races.ts";
 import { aUser, makeDeps, makeTenant, type TestDeps, type TestTenant } from "../helpers/tenant.ts";
@@ -63,7 +63,7 @@ describeOnPostgres(
       await leaving;
       await deps.runJobs();
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
-      expect((await getUser(deps, tenant.scim, user.id)).license).toMatchObject({ tier: "pro", status: "assigned" });
+      expect((await getAccount(deps, tenant.scim, user.id)).license).toMatchObject({ tier: "pro", status: "assigned" });
     });
 
     it("decides who joins a group while that group is being nested in one that gives a tier", async () => {
@@ -82,7 +82,7 @@ describeOnPostgres(
       pause.resume();
       await Promise.all([nesting, joining]);
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
-      expect((await getUser(deps, tenant.scim, user.id)).license.tier).toBe("pro");
+      expect((await getAccount(deps, tenant.scim, user.id)).license.tier).toBe("pro");
     });
 
     it("takes a tier from who joins a group while that group is taken out of one that gives it", async () => {
@@ -105,7 +105,7 @@ describeOnPostgres(
         pause.resume();
         await Promise.all([parting, joining]);
         expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
-        expect((await getUser(deps, tenant.scim, user.id)).license.tier).toBe(null);
+        expect((await getAccount(deps, tenant.scim, user.id)).license.tier).toBe(null);
         await changeGroup(deps, tenant.scim, below.id, [{ remove: [user.id] }]);
         if (part === "unnest") await changeGroup(deps, tenant.scim, above.id, [{ add: [below.id] }]);
       }
@@ -127,7 +127,7 @@ describeOnPostgres(
       pause.resume();
       await Promise.all([renaming, joining]);
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
-      expect((await getUser(deps, tenant.scim, user.id)).license.tier).toBe("pro");
+      expect((await getAccount(deps, tenant.scim, user.id)).license.tier).toBe("pro");
     });
 
     it("forgets the rules of a save that was rolled back, though the next save gets the same version", async () => {
@@ -181,7 +181,7 @@ describeOnPostgres(
         expect(tally(ends)).toEqual({ done: 5 });
         await Promise.all([deps.runJobs(), other.runJobs()]);
         for (const id of [first, second, third, fourth]) {
-          const user = await getUser(deps, tenant.scim, id);
+          const user = await getAccount(deps, tenant.scim, id);
           expect(user).toMatchObject({ role: "user", license: { tier: "pro", status: "assigned" } });
         }
         expect(await openRequests(deps, tenant, [first, second, third, fourth])).toBe(4);
@@ -213,8 +213,8 @@ describeOnPostgres(
         ]);
         expect(tally(ends)).toEqual({ done: 3 });
         await Promise.all([deps.runJobs(), other.runJobs()]);
-        expect((await getUser(deps, tenant.scim, user.id)).license.tier).toBe("pro");
-        expect((await getUser(deps, tenant.scim, inner.id)).license.tier).toBe("pro");
+        expect((await getAccount(deps, tenant.scim, user.id)).license.tier).toBe("pro");
+        expect((await getAccount(deps, tenant.scim, inner.id)).license.tier).toBe("pro");
         expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
       }
     });
@@ -259,7 +259,7 @@ describeOnPostgres(
             : deleteUser(deps, tenant.scim, holder.id),
           createUser(deps, tenant.scim, aUser(`next${round}`, wants("standard"))),
         ]);
-        holder = await getUser(deps, tenant.scim, next.id);
+        holder = await getAccount(deps, tenant.scim, next.id);
         expect(holder.license).toMatchObject({ tier: "standard", status: "assigned" });
       }
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
@@ -363,7 +363,7 @@ describeOnPostgres(
       await patchPool(deps, tenant.admin, "pro", { unlimited: true });
       await deps.runJobs();
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
-      expect((await getUser(deps, tenant.scim, ada.id)).license).toMatchObject({ tier: "pro", wanted: null });
+      expect((await getAccount(deps, tenant.scim, ada.id)).license).toMatchObject({ tier: "pro", wanted: null });
     });
 
     it("finishes a few seconds of swaps, leavers, groups, purchases and reductions without a deadlock for anybody", async () => {
@@ -541,7 +541,7 @@ describeOnPostgres(
           const ids = await subjectsSince(deps, tenant, after);
           expect(ids.indexOf(bob.id)).toBeLessThan(ids.indexOf(ada.id));
         } else {
-          expect((await getUser(deps, tenant.scim, bob.id)).role).toBe("user");
+          expect((await getAccount(deps, tenant.scim, bob.id)).role).toBe("user");
         }
         await changeAccess(deps, tenant.admin, ada.id, { role: "admin" });
       }
@@ -566,7 +566,7 @@ describeOnPostgres(
       pause.resume();
       await demoting;
       expect(await promoting).toEqual({ done: false, code: "promotionRefused" });
-      expect(await getUser(deps, tenant.scim, bob.id)).toMatchObject({ role: "user", administrative: false });
+      expect(await getAccount(deps, tenant.scim, bob.id)).toMatchObject({ role: "user", administrative: false });
     });
 
     it("GRD-4 counts 60 refusals at once in one open request, and leaves nothing else", async () => {
@@ -585,7 +585,7 @@ describeOnPostgres(
       );
       expect(tally(changing)).toEqual({ promotionRefused: 60 });
       expect(await requests(deps, tenant)).toContainEqual({ state: "open", attempts: 60, userId: eve.id });
-      expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({
+      expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({
         role: "user",
         doc: eve.doc,
         version: eve.version,
@@ -624,7 +624,7 @@ describeOnPostgres(
       });
       expect(recorded.attempts).toBe(1);
       expect(await requests(deps, tenant)).toEqual([{ state: "open", attempts: 1, userId: eve.id }]);
-      expect(await getUser(deps, tenant.scim, eve.id)).toMatchObject({ role: "user", version: eve.version });
+      expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "user", version: eve.version });
     });
 
     it("GRD-6 approves one request once, though five approve it at once", async () => {
@@ -710,8 +710,11 @@ describeOnPostgres(
         expect(tally(ends.slice(2, 3))).toSatisfy(
           (end: Record<string, number>) => end["done"] === 1 || end["invalidValue"] === 1,
         );
-        expect(await ended(getUser(deps, tenant.scim, leaver.id))).toEqual({ done: false, code: "notFound" });
-        expect((await getUser(deps, tenant.scim, next.id)).license).toMatchObject({ tier: "pro", status: "assigned" });
+        expect(await ended(getAccount(deps, tenant.scim, leaver.id))).toEqual({ done: false, code: "notFound" });
+        expect((await getAccount(deps, tenant.scim, next.id)).license).toMatchObject({
+          tier: "pro",
+          status: "assigned",
+        });
         expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
         await deleteUser(deps, tenant.scim, next.id);
       }
@@ -737,7 +740,7 @@ describeOnPostgres(
         range(50).map((n) => () => changeUser(deps, tenant.scim, user.id, (doc) => ({ ...doc, [`x${n}`]: n }))),
       );
       expect(tally(ends)).toEqual({ done: 50 });
-      const after = await getUser(deps, tenant.scim, user.id);
+      const after = await getAccount(deps, tenant.scim, user.id);
       expect(Object.keys(after.doc).filter((name) => name.startsWith("x"))).toHaveLength(50);
       expect(after.version).toMatch(/^W\/"51\./);
       const guarded = await together(

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { saveMapping } from "../../src/provisioning/mapping.ts";
 import { approve } from "../../src/provisioning/promotions.ts";
 import { changeRole, createRole, listRoles, removeRole } from "../../src/provisioning/roles.ts";
-import { changeAccess, changeUser, createUser, getUser } from "../../src/provisioning/users.ts";
+import { changeAccess, changeUser, createUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant } from "../helpers/tenant.ts";
 import {
@@ -32,7 +32,7 @@ describeOnBoth("the catalogue of roles", (getDb) => {
       await deps.runJobs();
     };
     const user = async (name: string, more = {}) => (await createUser(deps, tenant.scim, aUser(name, more))).id;
-    const look = async (id: string) => await getUser(deps, tenant.scim, id);
+    const look = async (id: string) => await getAccount(deps, tenant.scim, id);
     return { deps, tenant, db: getDb(), create, edit, user, look };
   }
 

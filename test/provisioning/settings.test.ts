@@ -4,7 +4,7 @@ import { operator } from "../../src/auth/principal.ts";
 import { createRole } from "../../src/provisioning/roles.ts";
 import { changeSettings, getSettings } from "../../src/provisioning/settings.ts";
 import { changeTenant } from "../../src/provisioning/tenants.ts";
-import { changeUser, createUser, getUser } from "../../src/provisioning/users.ts";
+import { changeUser, createUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant } from "../helpers/tenant.ts";
 import { actWith, anAdmin, naming } from "./people.ts";
@@ -139,7 +139,7 @@ describeOnBoth("settings", (getDb) => {
     };
     const invitation = { accepted: false, expiresAt: "2026-02-01T00:00:00.000Z" } as const;
     const ada = await createUser(deps, tenant.admin, doc, invitation);
-    const tier = async () => (await getUser(deps, tenant.admin, ada.id)).license.tier;
+    const tier = async () => (await getAccount(deps, tenant.admin, ada.id)).license.tier;
     expect([ada.status, await tier()]).toEqual(["pending", "standard"]);
     await set({ pendingHoldsSeat: false });
     expect(await tier()).toBeNull();

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { changeGroup, createGroup, deleteGroup, getGroup } from "../../src/provisioning/groups.ts";
 import { saveMapping } from "../../src/provisioning/mapping.ts";
-import { changeUser, createUser, getUser } from "../../src/provisioning/users.ts";
+import { changeUser, createUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant } from "../helpers/tenant.ts";
 import { actWith, mappingWith } from "./people.ts";
@@ -17,8 +17,8 @@ describeOnBoth("teams", (getDb) => {
     };
     const user = async (name: string) => (await createUser(deps, tenant.scim, aUser(name))).id;
     const teams = async (id: string) =>
-      (await getUser(deps, tenant.scim, id)).teams.map(({ kind, display }) => `${kind} ${display}`);
-    const teamIds = async (id: string) => (await getUser(deps, tenant.scim, id)).teams.map(({ value }) => value);
+      (await getAccount(deps, tenant.scim, id)).teams.map(({ kind, display }) => `${kind} ${display}`);
+    const teamIds = async (id: string) => (await getAccount(deps, tenant.scim, id)).teams.map(({ value }) => value);
     const group = async (displayName: string, members: string[] = [], externalId?: string) =>
       (
         await createGroup(deps, tenant.scim, {
@@ -126,11 +126,11 @@ describeOnBoth("teams", (getDb) => {
     const ada = await user("ada");
     await save({ groups: [{ match: { displayName: "Sales" }, role: "manager" }] });
     const first = await group("Sales", [ada]);
-    expect((await getUser(deps, tenant.scim, ada)).role).toBe("manager");
+    expect((await getAccount(deps, tenant.scim, ada)).role).toBe("manager");
     await deleteGroup(deps, tenant.scim, first);
-    expect((await getUser(deps, tenant.scim, ada)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, ada)).role).toBe("user");
     await group("Sales", [ada]);
-    expect((await getUser(deps, tenant.scim, ada)).role).toBe("manager");
+    expect((await getAccount(deps, tenant.scim, ada)).role).toBe("manager");
   });
 
   it("TEAM-2: a bound group's externalId changes only with an Admin's authority, and nothing else of the request", async () => {
@@ -223,7 +223,7 @@ describeOnBoth("teams", (getDb) => {
       ids.push(await group(`Level ${level}`, [people[level]!]));
       if (level > 0) await change(ids[level - 1]!, { add: [ids[level]!] });
     }
-    const roles = await Promise.all(people.map(async (id) => (await getUser(deps, tenant.scim, id)).role));
+    const roles = await Promise.all(people.map(async (id) => (await getAccount(deps, tenant.scim, id)).role));
     expect(roles).toEqual([...Array(9).fill("manager"), "user"]);
     for (const [parent, child] of [
       [ids[9]!, ids[0]!],
@@ -236,6 +236,6 @@ describeOnBoth("teams", (getDb) => {
       });
     }
     await change(ids[0]!, { remove: [ids[1]!] });
-    expect((await getUser(deps, tenant.scim, people[5]!)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, people[5]!)).role).toBe("user");
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { USHER_USER } from "../../src/domain/words.ts";
-import { changeAccess, changeUser, createUser, deleteUser, getUser } from "../../src/provisioning/users.ts";
+import { changeAccess, changeUser, createUser, deleteUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aUser, makeDeps, makeTenant } from "../helpers/tenant.ts";
 
@@ -18,9 +18,15 @@ describeOnBoth("provisioning one user", (getDb) => {
     expect(third.license.position).toBe(2);
     const left = await changeUser(deps, tenant.scim, first.id, (doc) => ({ ...doc, active: false }));
     expect(left).toMatchObject({ status: "inactive", license: { status: "none" } });
-    expect((await getUser(deps, tenant.scim, second.id)).license).toMatchObject({ tier: "standard", status: "assigned" });
+    expect((await getAccount(deps, tenant.scim, second.id)).license).toMatchObject({
+      tier: "standard",
+      status: "assigned",
+    });
     await deleteUser(deps, tenant.scim, second.id);
-    expect((await getUser(deps, tenant.scim, third.id)).license).toMatchObject({ tier: "standard", status: "assigned" });
+    expect((await getAccount(deps, tenant.scim, third.id)).license).toMatchObject({
+      tier: "standard",
+      status: "assigned",
+    });
   });
 
   it("LIC-5 keeps the present seat while waiting for a higher tier, then swaps", async () => {
@@ -32,8 +38,11 @@ describeOnBoth("provisioning one user", (getDb) => {
     const waiting = await changeUser(deps, tenant.scim, climber.id, (doc) => ({ ...doc, ...wants("pro") }));
     expect(waiting.license).toMatchObject({ tier: "standard", status: "assigned", wanted: "pro", position: 1 });
     await changeUser(deps, tenant.scim, holder.id, (doc) => ({ ...doc, active: false }));
-    expect((await getUser(deps, tenant.scim, climber.id)).license).toMatchObject({ tier: "pro", wanted: null });
-    expect((await getUser(deps, tenant.scim, next.id)).license).toMatchObject({ tier: "standard", status: "assigned" });
+    expect((await getAccount(deps, tenant.scim, climber.id)).license).toMatchObject({ tier: "pro", wanted: null });
+    expect((await getAccount(deps, tenant.scim, next.id)).license).toMatchObject({
+      tier: "standard",
+      status: "assigned",
+    });
   });
 
   it("GRD-4 refuses an administrative role named by a connection, creates nobody, and records the wish", async () => {
@@ -50,18 +59,23 @@ describeOnBoth("provisioning one user", (getDb) => {
     await expect(
       changeUser(deps, tenant.scim, eve.id, (current) => ({ ...current, [USHER_USER]: { role: "Admin" } })),
     ).rejects.toMatchObject({ code: "promotionRefused" });
-    expect((await getUser(deps, tenant.scim, eve.id)).role).toBe("user");
+    expect((await getAccount(deps, tenant.scim, eve.id)).role).toBe("user");
   });
 
   it("GRD-3, GRD-7 lets an Admin pin an Admin, and does not let the last one be demoted", async () => {
     const deps = makeDeps(getDb());
     const tenant = await makeTenant(deps);
     const ada = await createUser(deps, tenant.scim, aUser("ada"));
-    expect(await changeAccess(deps, tenant.admin, ada.id, { role: "admin" })).toMatchObject({ role: "admin", administrative: true });
-    await expect(changeAccess(deps, tenant.admin, ada.id, { role: "user" })).rejects.toMatchObject({ code: "lastAdmin" });
-    await expect(
-      changeUser(deps, tenant.scim, ada.id, (doc) => ({ ...doc, userName: "evil" })),
-    ).rejects.toMatchObject({ code: "identityProtected" });
+    expect(await changeAccess(deps, tenant.admin, ada.id, { role: "admin" })).toMatchObject({
+      role: "admin",
+      administrative: true,
+    });
+    await expect(changeAccess(deps, tenant.admin, ada.id, { role: "user" })).rejects.toMatchObject({
+      code: "lastAdmin",
+    });
+    await expect(changeUser(deps, tenant.scim, ada.id, (doc) => ({ ...doc, userName: "evil" }))).rejects.toMatchObject({
+      code: "identityProtected",
+    });
     const bob = await createUser(deps, tenant.scim, aUser("bob"));
     await changeAccess(deps, tenant.admin, bob.id, { role: "admin" });
     expect(await changeAccess(deps, tenant.admin, ada.id, { role: null })).toMatchObject({ role: "user" });

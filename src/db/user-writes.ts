@@ -1,0 +1,163 @@
+/** The statements that write a decided user: the row, its event and its seat in one round trip. */
+import type { Decision } from "../domain/decide.ts";
+import { emailsOf } from "../domain/identity.ts";
+import { activeTime } from "../domain/lifecycle.ts";
+import type { Actor, Json, JsonObject } from "../domain/model.ts";
+import { normaliseName } from "../vocabulary/names.ts";
+import type { Executor, Statement } from "./database.ts";
+import { noEditWaits } from "./rules.ts";
+import type { LicenseView } from "./users.ts";
+
+/** Who caused a write and when, as the seat functions and events want it. */
+export interface Cause {
+  readonly actor: Actor;
+  readonly requestId: string;
+  readonly at: string;
+}
+
+/** What the seat functions return. */
+export interface License {
+  readonly tier: string | null;
+  readonly no: number | null;
+  readonly status: LicenseView["status"];
+  readonly wanted: string | null;
+}
+
+const create: Statement = {
+  name: "users_create",
+  text: `
+    with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 and ${noEditWaits} for share),
+    u as (
+      insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
+        suspended, accepted, invitation_expires_at, starts_at, ends_at, role_pin, tier_pinned, tier_pin,
+        status, role, role_source, administrative, tier, tier_source, decided_version, created_at, modified_at)
+      select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+        $2, $25, $25 from t
+      returning id, tier),
+    l as (
+      select u.id, case when u.tier is null then '{"tier":null,"no":null,"status":"none","wanted":null}'::jsonb
+        else settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
+        end as license from u),
+    e as (
+      insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, request_id)
+      select $1, $25, $27, 'user.created', 'User', l.id::text, $29::jsonb || jsonb_build_object('license', l.license), $28 from l)
+    select license from l`,
+};
+
+const update: Statement = {
+  name: "users_update",
+  text: `
+    with t as (select from tenants where id = $1 and rules_version = $2 and ${noEditWaits} for share),
+    u as (
+      update users set user_name = $4, user_name_norm = $5, external_id = $6, display_name_norm = $7, emails = $8,
+        doc = $9, active = $10, suspended = $11, accepted = $12, invitation_expires_at = $13, starts_at = $14,
+        ends_at = $15, role_pin = $16, tier_pinned = $17, tier_pin = $18, status = $19, role = $20, role_source = $21,
+        administrative = $22, tier = $23, tier_source = $24, decided_version = $2,
+        version = version + 1, revision = revision + 1, modified_at = $25
+      from t where tenant_id = $1 and id = $3 and revision = $30
+      returning id, tier, version, created_at),
+    l as (
+      select u.id, u.version, u.created_at, case when $31::boolean
+        then settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
+        end as license from u),
+    e as (
+      insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
+      select $1, $25, $27, $32, 'User', l.id::text, $33::jsonb,
+        case when l.license is null then $29::jsonb else $29::jsonb || jsonb_build_object('license', l.license) end, $34, $28
+      from l where $32 <> '')
+    select license, version from l`,
+};
+
+/** What is written of one decided user. */
+export interface UserWrite {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly rulesVersion: number;
+  readonly decision: Decision;
+  readonly cause: Cause;
+  /** Whether a full pool may refuse the whole write (LIC-3). */
+  readonly mayRefuse: boolean;
+  /** What the event tells. */
+  readonly after: JsonObject;
+}
+
+/**
+ * Inserts a user with the event and the seat, in one statement. Undefined when the rules have moved since the decision:
+ * nothing was written, decide again. A full refusing pool and a taken name raise.
+ */
+export async function insertUser(executor: Executor, write: UserWrite): Promise<License | undefined> {
+  const [row] = await executor.query<{ license: License }>(create, valuesOf(write));
+  return row?.license;
+}
+
+export interface UserUpdate extends UserWrite {
+  readonly revision: number;
+  /** Whether the seat has to be looked at: the tier that is due moved. */
+  readonly settle: boolean;
+  readonly action: string;
+  readonly before: JsonObject;
+  readonly rule: string | null;
+}
+
+/**
+ * Replaces a user's row by a new decision, with the event and the seat, in one statement. Undefined when the rules or a
+ * fact behind the decision have moved: nothing was written. The license is null where no seat was looked at.
+ */
+export async function updateUser(
+  executor: Executor,
+  write: UserUpdate,
+): Promise<{ license: License | null; version: number } | undefined> {
+  const values = [...valuesOf(write), write.revision, write.settle, write.action, json(write.before), write.rule];
+  const [row] = await executor.query<{ license: License | null; version: number }>(update, values);
+  return row;
+}
+
+/** $1…$29 of both statements. */
+function valuesOf({ tenantId, id, rulesVersion, decision, cause, mayRefuse, after }: UserWrite): unknown[] {
+  const { draft } = decision;
+  const { doc } = draft;
+  const { startsAt, endsAt } = activeTime(doc);
+  return [
+    tenantId,
+    rulesVersion,
+    id,
+    doc.userName,
+    normaliseName(doc.userName),
+    textOf(doc["externalId"]),
+    normalised(textOf(doc["displayName"])),
+    [...new Set(emailsOf(doc).map(normaliseName))],
+    json(doc),
+    doc.active,
+    draft.suspended,
+    draft.accepted,
+    draft.invitationExpiresAt,
+    startsAt,
+    endsAt,
+    draft.rolePin,
+    draft.tierPin.pinned,
+    draft.tierPin.pinned ? draft.tierPin.value : null,
+    decision.status,
+    decision.role.key,
+    decision.roleSource,
+    decision.administrative,
+    decision.tier,
+    decision.tierSource,
+    cause.at,
+    mayRefuse,
+    json(cause.actor),
+    cause.requestId,
+    json(after),
+  ];
+}
+
+function textOf(value: Json | undefined): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function normalised(text: string | null): string | null {
+  return text === null ? null : normaliseName(text);
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value);
+}
