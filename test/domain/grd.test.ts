@@ -318,6 +318,12 @@ describe("GRD-6: approvals", () => {
     expect(decided(group).role.key).toBe("user");
   });
 
+  it("leave nothing to step down to for somebody who leaves in the same request", () => {
+    const before = somebody(rules, { doc: named.text("owner") });
+    const { decision, state } = change(rules, before, { doc: aDoc({ active: false }, { role: "billing" }) });
+    expect([decision.dropped.length, state.role, state.grants]).toEqual([1, "user", []]);
+  });
+
   it("end with deactivation and with an Admin's stop", () => {
     const before = somebody(rules, { doc: named.text("owner") });
     for (const out of [inactive(before), { suspended: true }]) {
