@@ -34,10 +34,20 @@ const create: Statement = {
       select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
         $2, $25, $25 from t
       returning id, tier),
+    -- The common case, a free seat and nobody before us: as pick_seat and settle_seat have it, without the calls.
+    s as (
+      update seats set user_id = u.id, since = $25 from u
+      where seats.tenant_id = $1 and seats.tier = $23 and seats.no = (
+        select f.no from seats f where f.tenant_id = $1 and f.tier = $23 and f.user_id is null
+          and not exists (select from waitlist w where w.tenant_id = $1 and w.tier = $23)
+        order by f.no limit 1 for update of f skip locked)
+      returning seats.no),
     l as (
       select u.id, case when u.tier is null then '{"tier":null,"no":null,"status":"none","wanted":null}'::jsonb
+        when s.no is not null
+          then jsonb_build_object('tier', u.tier, 'no', s.no, 'status', 'assigned', 'wanted', null)
         else settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
-        end as license from u),
+        end as license from u left join s on true),
     e as (
       insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, request_id)
       select $1, $25, $27, 'user.created', 'User', l.id::text, $29::jsonb || jsonb_build_object('license', l.license), $28 from l)
