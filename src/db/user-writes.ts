@@ -34,10 +34,12 @@ const create: Statement = {
       select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
         $2, $25, $25 from t
       returning id, tier),
-    -- The common case, a free seat and nobody before us: as pick_seat and settle_seat have it, without the calls.
+    -- The common case, a free seat and nobody before us: as pick_seat and settle_seat have it, without the calls. This
+    -- statement may have waited since it looked, say for a userName: where seats are not drained by themselves, somebody
+    -- may have queued beside a free one meanwhile, so there ($30) it is left to settle_seat, which looks anew.
     s as (
       update seats set user_id = u.id, since = $25 from u
-      where seats.tenant_id = $1 and seats.tier = $23 and seats.no = (
+      where $30::boolean and seats.tenant_id = $1 and seats.tier = $23 and seats.no = (
         select f.no from seats f where f.tenant_id = $1 and f.tier = $23 and f.user_id is null
           and not exists (select from waitlist w where w.tenant_id = $1 and w.tier = $23)
         order by f.no limit 1 for update of f skip locked)
@@ -91,12 +93,17 @@ export interface UserWrite {
   readonly after: JsonObject;
 }
 
+export interface NewUser extends UserWrite {
+  /** Whether a free seat is taken at a glance: of a limited pool whose free seats go to its queue by themselves. */
+  readonly claims: boolean;
+}
+
 /**
  * Inserts a user with the event and the seat, in one statement. Undefined when the rules have moved since the decision:
  * nothing was written, decide again. A full refusing pool and a taken name raise.
  */
-export async function insertUser(executor: Executor, write: UserWrite): Promise<License | undefined> {
-  const [row] = await executor.query<{ license: License }>(create, valuesOf(write));
+export async function insertUser(executor: Executor, write: NewUser): Promise<License | undefined> {
+  const [row] = await executor.query<{ license: License }>(create, [...valuesOf(write), write.claims]);
   return row?.license;
 }
 

@@ -71,6 +71,7 @@ export async function createUser(
       decision: outcome,
       cause: causeOf(ctx, now),
       mayRefuse: true,
+      claims: claims(outcome, rules),
       after: { userName: doc.userName, ...summarise(outcome) },
     }).catch((error) => {
       throw explainPoolFull(error, rules);
@@ -265,7 +266,7 @@ async function alterOrRefuse(
       rulesVersion: rules.version,
       decision: outcome,
       cause: causeOf(ctx, now),
-      mayRefuse: true,
+      mayRefuse: outcome.tier !== state.tier,
       before: described.before,
       after: described.after,
       revision: state.revision,
@@ -323,13 +324,29 @@ async function alterInTransaction(
     }
     options.permit?.(work.rules, state, outcome, authority);
     const decision = { ...outcome, dropped: [...outcome.dropped, ...(options.dropped ?? [])] };
-    await applyToUser(work, state, decision, { action: "user.changed", mayRefuse: true }).catch((error) => {
+    const mayRefuse = asksForSeat(work, state, decision);
+    await applyToUser(work, state, decision, { action: "user.changed", mayRefuse }).catch((error) => {
       throw explainPoolFull(error, work.rules);
     });
     return (await findUser(tx, tenantId, id))?.view ?? "again";
   });
   if (result === "again" || !("without" in result)) return result;
   throw toProblem(result);
+}
+
+/**
+ * LIC-3, LIC-6: a full pool refuses what the request itself asks for. What became due by a mapping, and is settled with a
+ * profile update that happened to come first, queues.
+ */
+function asksForSeat({ rules, now }: Work, state: UserState, decision: Decision): boolean {
+  const unasked = decideUser(state, draftOfState(state), {
+    rules,
+    now,
+    direct: false,
+    ...noAuthority,
+    otherAdmin: true,
+  });
+  return unasked.kind !== "decided" || unasked.tier !== decision.tier;
 }
 
 async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft): Promise<UserAccount> {
@@ -356,6 +373,7 @@ async function createInTransaction(deps: Deps, ctx: RequestContext, draft: Draft
       decision: outcome,
       cause: causeOf(ctx, now),
       mayRefuse: true,
+      claims: claims(outcome, rules),
       after: { userName: draft.doc.userName, ...summarise(outcome) },
     }).catch((error) => {
       throw explainPoolFull(error, rules);
@@ -438,6 +456,12 @@ function isPlain(outcome: Outcome, rules: TenantRules, before?: UserState): outc
     !outcome.kept &&
     isDeepStrictEqual(before === undefined ? [] : ruleTeams(before.doc, rules), ruleTeams(outcome.draft.doc, rules))
   );
+}
+
+/** Whether a free seat may be taken at a glance, because nobody queues beside one (db/user-writes). */
+function claims({ tier }: Decision, rules: TenantRules): boolean {
+  const terms = tier === null ? undefined : rules.tier.get(tier);
+  return terms !== undefined && !terms.unlimited && terms.drain === "auto";
 }
 
 export function draftOf(doc: UserDoc, invitation?: Invitation): Draft {

@@ -326,6 +326,70 @@ describeOnPostgres(
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
     });
 
+    it("LIC-3 queues who is due a seat by a mapping, though a profile update settles that before the job does", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps, { seats: { standard: 0 } });
+      await patchPool(deps, tenant.admin, "standard", { whenFull: "refuse" });
+      await deps.runJobs();
+      const ada = await createUser(deps, tenant.scim, aUser("ada"));
+      await saveMapping(deps, tenant.admin, mapping([], { defaults: { role: "user", tier: "standard" } }));
+      const renamed = await changeUser(deps, tenant.scim, ada.id, (doc) => ({ ...doc, displayName: "Ada" }));
+      expect(renamed.license).toMatchObject({ status: "waitlisted", wanted: "standard" });
+      await deps.runJobs();
+      const asking = changeUser(deps, tenant.scim, ada.id, (doc) => ({ ...doc, ...wants("pro") }));
+      expect((await asking).license).toMatchObject({ wanted: "pro" });
+      await expect(
+        changeUser(deps, tenant.scim, ada.id, (doc) => ({ ...doc, ...wants("standard") })),
+      ).rejects.toMatchObject({ code: "poolFull" });
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
+    });
+
+    it("LIC-4 does not overtake a queue that formed while the create waited for a userName", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps, { seats: { standard: 1 } });
+      await patchPool(deps, tenant.admin, "standard", { drain: "manual" });
+      await deps.runJobs();
+      // Somebody takes the name, and gives it back when the others are done.
+      const taken = Promise.withResolvers<void>();
+      const giveBack = Promise.withResolvers<void>();
+      const holding = getDb()
+        .transaction(async (tx) => {
+          const text = `insert into users (tenant_id, id, user_name, user_name_norm, doc, active, status, role, role_source,
+              decided_version, created_at, modified_at)
+            values ($1, $2, 'eve', 'eve', '{}', true, 'active', 'user', 'default', 1, now(), now())`;
+          await tx.query({ name: "test_take_name", text }, [tenant.id, deps.newId()]);
+          taken.resolve();
+          await giveBack.promise;
+          throw new Error("undone");
+        })
+        .catch(() => {});
+      await taken.promise;
+      const creating = createUser(deps, tenant.scim, aUser("eve", wants("standard")));
+      await eventually(async () => (await blocked(deps)) === 1);
+      const first = await createUser(deps, tenant.scim, aUser("first", wants("standard")));
+      const second = await createUser(deps, tenant.scim, aUser("second", wants("standard")));
+      await deleteUser(deps, tenant.scim, first.id);
+      giveBack.resolve();
+      await holding;
+      expect((await creating).license).toMatchObject({ status: "waitlisted", position: 2 });
+      expect((await getAccount(deps, tenant.scim, second.id)).license).toMatchObject({ position: 1 });
+    });
+
+    it("LIC-1 keeps the seats that were bought while their pool is unlimited", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps, { seats: { standard: 3 } });
+      await patchPool(deps, tenant.admin, "standard", { unlimited: true });
+      const users = await Promise.all(
+        range(5).map((n) => createUser(deps, tenant.scim, aUser(`u${n}`, wants("standard")))),
+      );
+      for (const user of users) await deleteUser(deps, tenant.scim, user.id);
+      expect(await patchPool(deps, tenant.admin, "standard", { unlimited: false })).toMatchObject({
+        purchased: 3,
+        used: 0,
+      });
+      await deps.runJobs();
+    });
+
     it("does not deadlock when a step down drains to somebody whose seat is in the pool that was stepped down to", async () => {
       const deps = makeDeps(getDb());
       const tenant = await makeTenant(deps, { seats: { standard: 2, pro: 1 } });
