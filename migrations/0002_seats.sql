@@ -255,6 +255,12 @@ begin
   if p_due is not null and v_queued = p_due then
     return license_of(p_tenant, p_user); -- LIC-4: the place is kept while the wish stays.
   end if;
+  -- The common leaver: holds a seat and waits for none, so nobody but us moves it.
+  if p_due is null and v_queued is null then
+    perform 1 from pools where tenant_id = p_tenant and tier = v_held for share;
+    perform release_seat(p_tenant, p_user, p_by);
+    return jsonb_build_object('tier', null, 'no', null, 'status', 'none', 'wanted', null);
+  end if;
   if p_due is not null then
     select * into strict v_pool from pools where tenant_id = p_tenant and tier = p_due;
   end if;

@@ -228,8 +228,10 @@ const removePlain: Statement = {
     with g as (select id from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding and not exists (
         select from group_children c where c.tenant_id = $1 and c.parent_id = $2 and c.child_id = any ($3::uuid[]))
       for no key update),
-    m as (delete from group_members using g
-      where tenant_id = $1 and group_id = g.id and user_id = any ($3::uuid[]) returning user_id),
+    -- By its whole key: joined to the locked row instead, PostgreSQL read all members of the group to find the one.
+    m as (delete from group_members
+      where tenant_id = $1 and group_id = $2 and user_id = any ($3::uuid[]) and exists (select from g)
+      returning user_id),
     a as (select jsonb_agg(user_id) as ids from m having count(*) > 0),
     u as (update groups set version = version + 1, modified_at = $4 from a where tenant_id = $1 and id = $2),
     e as (insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, request_id)
