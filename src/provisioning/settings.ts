@@ -64,9 +64,14 @@ async function hasSecondPerson({ tx, rules, ctx, now }: Work): Promise<boolean> 
     rules.tenantId,
     since,
   ]);
-  const personOf = (actor: { userId?: string; issuerId?: string }) => actor.userId ?? actor.issuerId ?? "operator";
-  const me = personOf(actorOf(ctx));
-  return rows.some(({ actor }) => personOf(actor) !== me);
+  const me = personsOf(actorOf(ctx));
+  return rows.some(({ actor }) => !personsOf(actor).some((person) => me.includes(person)));
+}
+
+/** A token counts as the person it acts for and as the one who issued it: nobody is two by minting one for another. */
+function personsOf({ userId, issuerId }: { userId?: string; issuerId?: string }): string[] {
+  const persons = [userId, issuerId].filter((id) => id !== undefined);
+  return persons.length === 0 ? ["operator"] : persons;
 }
 
 async function awaitSecondPerson(work: Work): Promise<Problem> {

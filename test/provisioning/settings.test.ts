@@ -110,6 +110,8 @@ describeOnBoth("settings", (getDb) => {
     await expect(off(await actWith(deps, ada.api, { scopes: ["api"], role: "admin" }))).rejects.toMatchObject({
       code: "conflict",
     });
+    const asBob = await actWith(deps, ada.api, { scopes: ["api"], role: "admin", userId: bob.id });
+    await expect(off(asBob)).rejects.toMatchObject({ code: "conflict" });
     expect((await getSettings(deps, tenant.admin)).twoPersonPromotion).toBe(true);
     deps.now = new Date(deps.now.getTime() + 25 * 3_600_000);
     await expect(off(bob.api)).rejects.toMatchObject({ code: "conflict" });
