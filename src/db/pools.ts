@@ -18,7 +18,8 @@ export interface PoolRow {
   readonly unlimited: boolean;
 }
 
-// Free seats have an index of their own, so what is used needs no look at every seat twice.
+// Free seats have an index of their own, so what is used needs no look at every seat twice; offset 0 keeps PostgreSQL
+// from pulling the counts apart and doing just that (11 ms against 6 at 100,000 seats).
 const columns = `
   p.tier, p.name, p.rank, p.minimum, p.unit_price as "unitPrice", p.currency, p.billing_cycle as "billingCycle",
   p.renews_on as "renewsOn", p.when_full as "whenFull", p.drain, p.unlimited,
@@ -28,7 +29,8 @@ const columns = `
 const counted = `
   cross join lateral (select
     (select count(*) from seats s where s.tenant_id = p.tenant_id and s.tier = p.tier) as purchased,
-    (select count(*) from seats s where s.tenant_id = p.tenant_id and s.tier = p.tier and s.user_id is null) as free) n`;
+    (select count(*) from seats s where s.tenant_id = p.tenant_id and s.tier = p.tier and s.user_id is null) as free
+    offset 0) n`;
 
 const all: Statement = {
   name: "pools_all",

