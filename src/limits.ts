@@ -24,6 +24,8 @@ export const limits = {
   lockWaitMs: 10_000,
   /** One statement. Beyond: 503. */
   statementMs: 30_000,
+  /** A statement without any answer: PostgreSQL would have ended it by then, so nobody is there. Beyond: 503. */
+  databaseSilentMs: 35_000,
   /** A transaction between two statements. Beyond, PostgreSQL ends it: its locks must not outlive a hung process. */
   idleInTransactionMs: 60_000,
   /** Repetitions of a transaction that PostgreSQL ended to resolve a deadlock. Beyond: 503. */

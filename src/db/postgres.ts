@@ -9,6 +9,8 @@ export interface PostgresOptions {
   readonly connectionsMax?: number;
   /** A connection was lost while nobody used it; the pool replaces it. */
   readonly onIdleError?: (error: Error) => void;
+  /** How long a statement may go unanswered before its connection is given up. */
+  readonly silentMs?: number;
 }
 
 const ourTypes = { getTypeParser: parserOf } as unknown as pg.CustomTypesConfig;
@@ -30,6 +32,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
     types: ourTypes,
   });
   pool.on("error", options.onIdleError ?? (() => {}));
+  const unanswered = new Unanswered(options.silentMs ?? limits.databaseSilentMs);
 
   return {
     name: "postgres",
@@ -40,7 +43,7 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
       const ignore = () => {};
       client.on("error", ignore);
       try {
-        return await body(sessionOf(client));
+        return await body(sessionOf(client, unanswered));
       } finally {
         client.off("error", ignore);
         // Left in a transaction: whoever was to end it could not. Such a connection is not given to anybody else.
@@ -48,7 +51,10 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Engine
       }
     },
     stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-    close: () => pool.end(),
+    close() {
+      unanswered.stop();
+      return pool.end();
+    },
   };
 }
 
@@ -63,29 +69,70 @@ function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   });
 }
 
-function send(client: pg.PoolClient, query: pg.QueryConfig): Promise<pg.QueryResult> {
+function send(client: pg.PoolClient, query: pg.QueryConfig, unanswered: Unanswered): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
+    const answered = unanswered.sent(client);
     client.query(query, (error, result) => {
+      answered();
       if (error) reject(error);
       else resolve(result);
     });
   });
 }
 
-function sessionOf(client: pg.PoolClient): Session {
+function sessionOf(client: pg.PoolClient, unanswered: Unanswered): Session {
   return {
     async query<Row>(text: string, values: readonly unknown[] = [], options: StatementOptions = {}) {
-      const result = await send(client, {
+      const query = {
         text,
         values: values.map(toWire),
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.driverTypes ? { types: pg.types } : {}),
-      });
+      };
+      const result = await send(client, query, unanswered);
       return result.rows as Row[];
     },
     async script<Row>(text: string, options: StatementOptions = {}) {
-      const result = await send(client, { text, ...(options.driverTypes ? { types: pg.types } : {}) });
+      const query = { text, ...(options.driverTypes ? { types: pg.types } : {}) };
+      const result = await send(client, query, unanswered);
       return [result].flat().flatMap((each) => each.rows) as Row[];
     },
   };
+}
+
+/**
+ * Statements that wait for their answer. PostgreSQL ends those that take too long; a connection over which nothing comes
+ * back any more (a partition, a failover that dropped it) is ended from our side, and its statements fail as an outage.
+ * One timer for all, because one for each statement costs more than the statement's own bookkeeping.
+ */
+class Unanswered {
+  readonly #sent = new Set<{ readonly client: pg.PoolClient; readonly at: number }>();
+  readonly #silentMs: number;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(silentMs: number) {
+    this.#silentMs = silentMs;
+    this.#timer = setInterval(() => this.#endSilent(), Math.min(1_000, silentMs)).unref();
+  }
+
+  /** Notes a statement as sent; the function returned notes its answer. */
+  sent(client: pg.PoolClient): () => void {
+    const statement = { client, at: performance.now() };
+    this.#sent.add(statement);
+    return () => this.#sent.delete(statement);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** The set keeps the order of sending: those in front have waited longest. */
+  #endSilent(): void {
+    const since = performance.now() - this.#silentMs;
+    for (const { client, at } of this.#sent) {
+      if (at > since) return;
+      const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+      stream.destroy();
+    }
+  }
 }
