@@ -18,8 +18,9 @@ export async function serve(config: Config, log: Logger): Promise<number> {
     if (applied.length > 0) log.info({ applied }, "database migrated");
     const composed = await compose({ ...configured, publicUrl: config.publicUrl, log });
     try {
-      const demo = await makeDemoOnce(composed.deps);
+      // First the port: tokens are shown once, so nothing may fail between their making and their showing.
       const listening = await listen(composed.app, config);
+      const demo = await makeDemoOnce(composed.deps);
       const origin = config.publicUrl ?? listening.origin;
       console.log(greet({ origin, operatorTokenPlace: configured.operatorTokenPlace }, demo));
       const signal = await stopAsked;

@@ -66,7 +66,7 @@ export interface BindableEntry {
 
 const unbind: Statement = {
   name: "bindings_unbind",
-  text: "delete from group_bindings where tenant_id = $1 and entry_key <> all ($2::text[]) returning group_id",
+  text: "delete from group_bindings where tenant_id = $1 and entry_key <> all ($2::text[]) returning group_id, entry_key",
 };
 
 const retarget: Statement = {
@@ -91,10 +91,16 @@ const bind: Statement = {
 export async function rebind(tx: Transaction, tenantId: string, entries: readonly BindableEntry[]) {
   const keys = entries.map((entry) => entry.key);
   const teams = entries.map((entry) => entry.teamId);
-  await tx.query(unbind, [tenantId, keys]);
+  const unbound = await tx.query<BoundRow>(unbind, [tenantId, keys]);
   await tx.query(retarget, [tenantId, keys, teams]);
   const [by, values] = [entries.map((entry) => entry.by), entries.map((entry) => entry.value)];
-  return await tx.query<{ group_id: string; entry_key: string }>(bind, [tenantId, keys, teams, by, values]);
+  const bound = await tx.query<BoundRow>(bind, [tenantId, keys, teams, by, values]);
+  return { bound, unbound };
+}
+
+interface BoundRow {
+  readonly group_id: string;
+  readonly entry_key: string;
 }
 
 const decidingGroups: Statement = {

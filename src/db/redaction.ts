@@ -57,7 +57,12 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
 
 /** JSON within a string, or a sentence that carries a secret with its name. */
 function speaksOfSecret(text: string): boolean {
-  return /(password|secret|token|authorization)["']?\s*[:=]/i.test(text) || /\bbearer\s+\S{8}/i.test(text);
+  return (
+    /(password|secret|token|authorization)["']?\s*[:=]/i.test(text) ||
+    // A filter or a path that compares a secret with a literal.
+    /(password|secret|token|authorization)\b.*"/i.test(text) ||
+    /\bbearer\s+\S{8}/i.test(text)
+  );
 }
 
 function storable(text: string): string {

@@ -51,8 +51,9 @@ const create: Statement = {
         else settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
         end as license from u left join s on true),
     e as (
-      insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, request_id)
-      select $1, $25, $27, 'user.created', 'User', l.id::text, $29::jsonb || jsonb_build_object('license', l.license), $28 from l)
+      insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, rule, request_id)
+      select $1, $25, $27, 'user.created', 'User', l.id::text,
+        $9::jsonb || $29::jsonb || jsonb_build_object('license', l.license), 'ROL-2', $28 from l)
     select license from l`,
 };
 

@@ -3,10 +3,11 @@ import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from
 import { type Draft, restoreWords } from "./draft.ts";
 import { identityOf, sameIdentity } from "./identity.ts";
 import { decideStatus, isOut, mayHoldSeat } from "./lifecycle.ts";
-import type { Grant, Permission, Role, Status, UserState } from "./model.ts";
+import type { Grant, Json, Permission, Role, Status, UserState } from "./model.ts";
 import { isAdministrative, missing, reservedOf, reservedPermissions } from "./permissions.ts";
 import { isFullAdmin, judgeRole, type Withheld } from "./promotion.ts";
 import { checkWords, type Refusal } from "./refusals.ts";
+import { usherExtension } from "./words.ts";
 
 /** The circumstances of a change. */
 export interface Circumstances {
@@ -105,7 +106,7 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     heldReserved: held,
     authority,
     approved: circumstances.approved,
-    asserted: circumstances.asserted,
+    asserted: circumstances.direct ? stated(before, draft, circumstances.asserted) : circumstances.asserted,
   });
   const named = verdict.withheld.find((one) => one.named);
   if (named !== undefined && circumstances.direct && rules.settings.onUnauthorizedPromotion === "refuse") {
@@ -149,6 +150,16 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     dropped: [],
     kept,
   };
+}
+
+/** ROL-3: words that name a role anew are this request's, even where other words asked for the same role before. */
+function stated(before: UserState | null, draft: Draft, asserted: ReadonlySet<string>): ReadonlySet<string> {
+  if (before === null) return asserted;
+  const same = (one: Json | undefined, other: Json | undefined) => JSON.stringify(one) === JSON.stringify(other);
+  const isSame =
+    same(usherExtension(before.doc)["role"], usherExtension(draft.doc)["role"]) &&
+    same(before.doc["roles"], draft.doc["roles"]);
+  return isSame ? asserted : new Set([...asserted, "words"]);
 }
 
 /** The reserved permissions that grants back in effect: what a role gained by an edit since does not count. */

@@ -18,7 +18,7 @@ export interface JobData {
 }
 
 export interface JobRunner extends JobQueue {
-  /** Starts working a queue; one job of a tenant at a time. `signal` says that the process is about to stop. */
+  /** Starts working a queue; a tenant's jobs may run beside each other. `signal` says that the process is about to stop. */
   work(name: string, handler: (data: JobData, signal: AbortSignal) => Promise<void>): Promise<void>;
   /** Lets jobs in work finish, for at most `shutdownMs`; what is cut off is tried again by whoever starts next. */
   stop(): Promise<void>;

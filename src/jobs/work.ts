@@ -4,7 +4,7 @@ import { limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import type { Deps } from "../provisioning/context.ts";
 import { drainJobName, reconcileJobName } from "../provisioning/jobs.ts";
-import { drainRest } from "../provisioning/pools.ts";
+import { drainRest, findUndrained } from "../provisioning/pools.ts";
 import { findUnreconciled, reconcile } from "../provisioning/reconcile.ts";
 import { listTenants } from "../provisioning/tenants.ts";
 import type { JobRunner } from "./boss.ts";
@@ -15,9 +15,13 @@ export const queues = [reconcileJobName, drainJobName] as const;
 export async function startWork(jobs: JobRunner, deps: Deps, log: Logger): Promise<() => void> {
   await jobs.work(reconcileJobName, ({ tenantId }, signal) => reconcile(deps, tenantId, signal));
   await jobs.work(drainJobName, ({ tenantId }, signal) => drainRest(deps, tenantId, signal));
-  // Whatever became of the job: no save is ever left unreconciled. Where there is one still, this one folds into it.
-  for (const tenantId of await findUnreconciled(deps)) {
-    await deps.db.transaction((tx) => deps.jobs.enqueue(tx, reconcileJobName, { tenantId }));
+  // Whatever became of the jobs: no save is ever left unreconciled, and no seat free beside a queue.
+  const left = [
+    { name: reconcileJobName, tenants: await findUnreconciled(deps) },
+    { name: drainJobName, tenants: await findUndrained(deps) },
+  ];
+  for (const { name, tenants } of left) {
+    for (const tenantId of tenants) await deps.db.transaction((tx) => jobs.enqueue(tx, name, { tenantId }));
   }
   const pruning = setInterval(() => {
     pruneLogs(deps).catch((error: unknown) => log.warn({ err: error }, "old exchanges could not be removed"));

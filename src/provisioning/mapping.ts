@@ -82,7 +82,7 @@ export async function saveMapping(
     const rulesVersion = await bumpRules(tx, tenantId);
     const next = await deps.rules.edited(tx, tenantId);
     const touched = await listDecidingGroups(tx, tenantId);
-    const bound = await rebind(tx, tenantId, bindable(next.entries.values()));
+    const { bound, unbound } = await rebind(tx, tenantId, bindable(next.entries.values()));
     const groups = [...new Set([...touched, ...bound.map((row) => row.group_id)])];
     await refreshDeciding(tx, tenantId, await findDescendants(tx, tenantId, groups), grantingKeys(next));
     await setOwnTeams(tx, tenantId, document.autoTeams, at);
@@ -102,6 +102,10 @@ export async function saveMapping(
         }),
         before: { mapping: toJson(stored.document) },
       },
+      ...unbound.map((row) => ({
+        ...eventOf(work, "group.unbound", "Group", row.group_id, {}, "TEAM-2"),
+        before: { entries: [row.entry_key] },
+      })),
       ...bound.map((row) =>
         eventOf(work, "group.bound", "Group", row.group_id, { entries: [row.entry_key] }, "TEAM-2"),
       ),

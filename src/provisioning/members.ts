@@ -153,6 +153,7 @@ export async function applyAll(
     (a, b) => Number(lowers(b)) - Number(lowers(a)) || (a.state.id < b.state.id ? -1 : a.state.id > b.state.id ? 1 : 0),
   );
   for (const { state, decision } of ordered) {
-    await applyToUser(work, state, decision, { action, mayRefuse: false, deferSeat });
+    const rule = decision.kept ? "GRD-7" : deferSeat ? "LIC-12" : "ROL-2";
+    await applyToUser(work, state, decision, { action, rule, mayRefuse: false, deferSeat });
   }
 }

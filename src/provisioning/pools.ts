@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { lockAuthority, requireHeld } from "../auth/authority.ts";
 
+import type { Statement } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
 import {
   claimKey,
@@ -256,6 +257,19 @@ export async function drainRest(deps: Deps, tenantId: string, signal?: AbortSign
       });
     }
   }
+}
+
+const undrained: Statement = {
+  name: "pools_undrained",
+  text: `select distinct p.tenant_id from pools p
+    join (select distinct tenant_id, tier from waitlist) w on w.tenant_id = p.tenant_id and w.tier = p.tier
+    where p.unlimited or p.drain = 'auto' and exists (
+      select from seats s where s.tenant_id = p.tenant_id and s.tier = p.tier and s.user_id is null)`,
+};
+
+/** Tenants where a large drain was cut off, whatever became of its job: asked at start-up. */
+export async function findUndrained(deps: Deps): Promise<string[]> {
+  return (await deps.db.query<{ tenant_id: string }>(undrained, [])).map((row) => row.tenant_id);
 }
 
 /** Whether free seats go to those who wait by themselves; where there is no end of seats, nobody has to choose. */

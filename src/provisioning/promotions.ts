@@ -7,10 +7,10 @@ import { recordEvents } from "../db/events.ts";
 import { addGrantRow, closePromotion, lockPromotion, type PromotionRecord } from "../db/promotions.ts";
 import { findPromotionRow, type PromotionRow } from "../db/promotions-list.ts";
 import { findUserStates, lockUsers } from "../db/users.ts";
-import type { TenantRules } from "../domain/access.ts";
+import { roleCandidates, type TenantRules } from "../domain/access.ts";
 import type { Draft } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
-import type { Permission, UserDoc, UserState } from "../domain/model.ts";
+import type { Actor, Permission, UserDoc, UserState } from "../domain/model.ts";
 import { missing, reservedOf } from "../domain/permissions.ts";
 import { USHER_USER, usherExtension } from "../domain/words.ts";
 import { Problem } from "../problems.ts";
@@ -68,9 +68,10 @@ export async function approve(deps: Deps, ctx: RequestContext, id: string): Prom
       const expiresAt = new Date(now.getTime() + approvalDays * 86_400_000).toISOString();
       await closePromotion(tx, tenantId, id, { state: "approved", ...decided, expiresAt, userId: null });
     } else {
-      await (request.kind === "role"
+      const failed = await (request.kind === "role"
         ? grantRole(work, state, request)
         : changeIdentity(work, state, request, authority));
+      if (failed !== null) return failed;
       await closePromotion(tx, tenantId, id, { state: "approved", ...decided, expiresAt: null, userId: state.id });
     }
     const after = { kind: request.kind, role: request.role, sources: [...request.sources], userName: request.userName };
@@ -97,7 +98,7 @@ export async function decline(deps: Deps, ctx: RequestContext, id: string): Prom
 }
 
 /** The role from each recorded source; what was refused of the request becomes the client's words (GRD-6). */
-async function grantRole(work: Work, state: UserState, request: PromotionRecord): Promise<void> {
+async function grantRole(work: Work, state: UserState, request: PromotionRecord): Promise<Problem | null> {
   const { tx, rules, ctx, now } = work;
   if (!state.doc.active || state.suspended) {
     throw new Problem("conflict", `${state.doc.userName} is deactivated: reactivate the user, then approve.`, {
@@ -106,13 +107,21 @@ async function grantRole(work: Work, state: UserState, request: PromotionRecord)
   }
   const role = rules.role.get(request.role);
   if (role === undefined) throw new Error("The role was looked up a moment ago.");
+  const draft = withWish(draftOfState(state), request);
+  const asks = roleCandidates(draft, rules).some(
+    (claim) => claim.value.key === role.key && request.sources.includes(claim.source),
+  );
+  // GRD-6: an approval lasts while its source asks, so one that nothing asks for would promise what it cannot do.
+  if (!asks) {
+    const detail = `Nothing asks for "${role.name}" for ${state.doc.userName} any more; the request is void.`;
+    return await voidRequest(work, request, detail);
+  }
   const grants = request.sources.map((source) => ({ role: role.key, source, permissions: reservedOf(role) }));
   for (const grant of grants)
     await addGrantRow(tx, rules.tenantId, state.id, grant, { ...actorOf(ctx) }, now.toISOString());
   const kept = state.grants.filter(
     (one) => !grants.some((grant) => grant.role === one.role && grant.source === one.source),
   );
-  const draft = withWish(draftOfState(state), request);
   const outcome = await decideInTransaction(work, { ...state, grants: [...kept, ...grants] }, draft, {
     direct: false,
     ...noAuthority,
@@ -123,6 +132,7 @@ async function grantRole(work: Work, state: UserState, request: PromotionRecord)
     rule: "GRD-6",
     mayRefuse: false,
   });
+  return null;
 }
 
 /** GRD-8: the refused change of the sign-in identity, carried out with the approver's authority. */
@@ -131,7 +141,7 @@ async function changeIdentity(
   state: UserState,
   request: PromotionRecord,
   authority: readonly Permission[],
-): Promise<void> {
+): Promise<null> {
   const wish = request.wish ?? {};
   const doc: Record<string, unknown> = { ...state.doc, userName: wish["userName"] };
   for (const name of ["emails", "externalId"]) {
@@ -142,6 +152,7 @@ async function changeIdentity(
   const outcome = await decideInTransaction(work, state, draft, { ...noAuthority, direct: true, authority });
   if (outcome.kind === "refused") throw toProblem(outcome.refusal);
   await applyToUser(work, state, outcome, { action: "user.changed", rule: "GRD-8", mayRefuse: false });
+  return null;
 }
 
 function withWish(draft: Draft, request: PromotionRecord): Draft {
@@ -158,18 +169,27 @@ function withWish(draft: Draft, request: PromotionRecord): Draft {
 /** Nobody approves for themselves, or what they asked for themselves through any door. */
 function requireBeyondReproach({ ctx, rules }: Work, request: PromotionRecord): void {
   const { principal } = ctx;
-  // A token counts as the person it acts for and as the one who issued it.
-  const persons = new Set([principal.userId, principal.issuerId].filter((id) => typeof id === "string"));
+  const persons = handsBehind(actorOf(ctx));
   if (request.userId !== null && persons.has(request.userId)) {
     throw own("Nobody approves their own promotion: another Admin has to.");
   }
   const asked = request.requestedBy.some((actor) => {
+    if (actor.kind === "job") return false;
     if (actor.id === principal.tokenId) return true;
     // A connection does not count as the person who set it up, unless two persons are asked for.
     const counts = actor.door !== "scim" || rules.settings.twoPersonPromotion;
-    return counts && [actor.userId, actor.issuerId].some((id) => id !== undefined && persons.has(id));
+    return counts && [...handsBehind(actor)].some((hand) => persons.has(hand));
   });
   if (asked) throw own("You asked for this yourself: another Admin has to approve it.");
+}
+
+/**
+ * Who acts through a token: the person it acts for and the one who issued it. Tokens without a person are all one hand,
+ * that of the operator, from whose first token they descend.
+ */
+function handsBehind({ userId, issuerId }: Pick<Actor, "userId" | "issuerId">): ReadonlySet<string> {
+  const persons = [userId, issuerId].filter((id) => id !== undefined);
+  return new Set(persons.length === 0 ? ["operator"] : persons);
 }
 
 function own(detail: string): Problem {

@@ -272,7 +272,7 @@ async function alterOrRefuse(
       revision: state.revision,
       settle: needsSeat(state, outcome),
       action: "user.changed",
-      rule: null,
+      rule: "ROL-6",
     }).catch((error) => {
       throw explainPoolFull(error, rules);
     });
@@ -325,7 +325,11 @@ async function alterInTransaction(
     options.permit?.(work.rules, state, outcome, authority);
     const decision = { ...outcome, dropped: [...outcome.dropped, ...(options.dropped ?? [])] };
     const mayRefuse = asksForSeat(work, state, decision);
-    await applyToUser(work, state, decision, { action: "user.changed", mayRefuse }).catch((error) => {
+    await applyToUser(work, state, decision, {
+      action: "user.changed",
+      rule: decision.kept ? "GRD-7" : "ROL-6",
+      mayRefuse,
+    }).catch((error) => {
       throw explainPoolFull(error, work.rules);
     });
     return (await findUser(tx, tenantId, id))?.view ?? "again";

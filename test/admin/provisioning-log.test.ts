@@ -204,6 +204,8 @@ describe("redaction", () => {
     const cut = JSON.parse(redact({ members: Array.from({ length: 5000 }, (_, value) => ({ value })) }));
     expect(cut).toMatchObject({ cut: true, length: expect.any(Number) });
     expect(cut.beginning).toHaveLength(16 * 1024);
+    expect(redact({ filter: 'password eq "S3cretSearch"' })).toBe('{"filter":"[redacted]"}');
+    expect(redact({ Operations: [{ op: "remove", path: 'password[x eq "S3cretPath"]' }] })).not.toContain("S3cret");
     expect(redact(undefined)).toBe("null");
   });
 

@@ -73,6 +73,26 @@ describeOnBoth("background jobs", (getDb) => {
     await expect.poll(() => [...ran].sort(), { timeout: 15_000 }).toEqual(["a", "a", "b"]);
   });
 
+  it("lets no tenant's second job keep another tenant's waiting", async () => {
+    if (getDb().engine === "pglite") return; // One worker there: everything waits for its turn.
+    const jobs = await start();
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const ran: string[] = [];
+    await jobs.work("reconcile", async ({ tenantId }) => {
+      ran.push(tenantId);
+      if (tenantId === "long" && ran.length === 1) await held;
+    });
+    await enqueue(jobs, "reconcile", "long");
+    await expect.poll(() => ran, { timeout: 2_000 }).toEqual(["long"]);
+    await enqueue(jobs, "reconcile", "long");
+    await enqueue(jobs, "reconcile", "other");
+    await expect.poll(() => ran, { timeout: 4_000 }).toContain("other");
+    release();
+  });
+
   it("tries a failed job again", async () => {
     const jobs = await start();
     let runs = 0;

@@ -77,8 +77,31 @@ describeOnBoth("promotion requests", (getDb) => {
     expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "user", rolePin: null });
     const [request] = await requestsOf(deps.db as OpenDatabase, tenant.id);
     expect(request?.sources).toEqual(["pin"]);
-    await approve(deps, tenant.admin, request!.id);
+    // The desk's token comes from the same hand as the first token: nobody approves what they asked for themselves.
+    await expect(approve(deps, tenant.admin, request!.id)).rejects.toMatchObject({ code: "forbidden" });
+    const ada = await anAdmin(deps, tenant, "ada");
+    await approve(deps, ada.api, request!.id);
     expect(await getAccount(deps, tenant.scim, eve.id)).toMatchObject({ role: "admin", rolePin: "admin" });
+  });
+
+  it("GRD-6: a connection counts as the hand behind it when two persons are asked for", async () => {
+    const { deps, tenant, db, eve } = await setUp();
+    await changeSettings(deps, tenant.admin, { twoPersonPromotion: true });
+    await expect(changeUser(deps, tenant.scim, eve.id, naming("admin"))).rejects.toMatchObject(refusal);
+    const [request] = await requestsOf(db, tenant.id);
+    await expect(approve(deps, tenant.admin, request!.id)).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  it("GRD-6: an approval of what nothing asks for any more is stale, and promises nothing", async () => {
+    const { deps, tenant, db, eve } = await setUp();
+    const lead = { name: "Leads", when: 'title co "Lead"', role: "admin" };
+    await saveMapping(deps, tenant.admin, await mappingWith(deps, tenant, { rules: [lead] }));
+    await deps.runJobs();
+    await changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, title: "Lead" }));
+    await changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, title: "Developer" }));
+    const [request] = await requestsOf(db, tenant.id);
+    await expect(approve(deps, tenant.admin, request!.id)).rejects.toMatchObject({ code: "stale" });
+    expect((await requestsOf(db, tenant.id))[0]?.state).toBe("void");
   });
 
   it("GRD-6: a refused create comes through at the next attempt under the same name, once", async () => {
