@@ -94,9 +94,11 @@ export async function startJobs(database: OpenDatabase, log: Logger, options: Jo
 }
 
 async function ensureQueue(boss: PgBoss, name: string): Promise<void> {
-  // stately: of one tenant at most one job waits and one is in work, so a save during a run leads to one more run.
+  // short: of one tenant at most one job waits, so a save during a run leads to one more run. Not stately, which would
+  // also keep it from running beside the first: a job that waits for that, or for one whose process was killed, stands at
+  // the head of the queue and keeps every other tenant's jobs waiting.
   await boss.createQueue(name, {
-    policy: "stately",
+    policy: "short",
     retryLimit: 1000,
     retryBackoff: true,
     retryDelay: 1,
