@@ -111,7 +111,7 @@ export async function allow(world: World, random: Random): Promise<string> {
   const { promotions } = await must(world.admin("GET", "/promotions?state=open&limit=100"), 200);
   const request = promotions.find((one: { userName: string }) => one.userName === userName);
   expect(request).toMatchObject({ role: "billing", state: "open" });
-  await must(world.admin("POST", `/promotions/${request.id}/approve`), 200);
+  await must(world.chief("POST", `/promotions/${request.id}/approve`), 200);
   const told = first.status === 201 ? await scim("GET", `/Users/${first.body.id}`) : await scim("POST", "/Users", body);
   expect(told.body[USHER].effectiveRole).toBe("billing");
   return told.body.id;
