@@ -80,10 +80,12 @@ const requests = {
   name: "attack_requests",
   text: `select distinct concat_ws(' ', kind, role, coalesce(user_id::text, '')) as by_id,
       concat_ws(' ', kind, role, user_name_norm) as by_name, concat_ws(' ', kind, 'for', user_id) as by_person
-    from promotions where tenant_id = $1`,
+    from promotions where tenant_id = $1
+    union all
+    select concat('out ', id), '', '' from users where tenant_id = $1 and status = 'inactive'`,
 };
 
-/** The promotion requests that there are or were: kind, role, and id or name. */
+/** The promotion requests that there are or were: kind, role, and id or name; and who is out. */
 export async function readRequests({ site, tenantId }: World): Promise<Set<string>> {
   const rows = await site.db.query<{ by_id: string; by_name: string; by_person: string }>(requests, [tenantId]);
   return new Set(rows.flatMap((row) => [row.by_id, row.by_name, row.by_person]));
@@ -114,6 +116,8 @@ export function judge(
   }
   if (kind === "idle") return "idle";
   expect(kind === "identity" || kind === "forbidden" ? told : "").toBe("");
-  expect(isRecorded, `${told} recorded nothing for ${role} of ${target}`).toBe(true);
+  // Of somebody who is out, what follows from a group is recorded when they come back (GRD-2).
+  const isLater = kind !== "named" && recorded.has(`out ${target}`);
+  expect(isRecorded || isLater, `${told} recorded nothing for ${role} of ${target}`).toBe(true);
   return "withheld";
 }
