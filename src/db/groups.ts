@@ -466,7 +466,10 @@ export async function refreshDeciding(
 
 const behind: Statement = {
   name: "users_mark_behind",
-  text: "update users set decided_version = 0, revision = revision + 1 where tenant_id = $1 and id = any ($2::uuid[])",
+  text: `
+    with l as (
+      select id from users where tenant_id = $1 and id = any ($2::uuid[]) order by id for no key update)
+    update users u set decided_version = 0, revision = revision + 1 from l where u.tenant_id = $1 and u.id = l.id`,
 };
 
 /** Leaves the users' decisions to the reconcile job, which must be enqueued in the same transaction. */

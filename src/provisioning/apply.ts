@@ -1,6 +1,6 @@
 /** Writes decisions, one transaction at a time: the row with its event and seat, then grants, requests and teams. */
 
-import { otherAdminExists } from "../db/admins.ts";
+import { lockAdmins, otherAdminExists } from "../db/admins.ts";
 import type { Executor, Statement, Transaction } from "../db/database.ts";
 import { type EventRecord, recordEvents } from "../db/events.ts";
 import { addGrantRow, endGrantRows, recordWish } from "../db/promotions.ts";
@@ -30,7 +30,7 @@ export function causeOf(ctx: RequestContext, now: Date): Cause {
   return { actor: actorOf(ctx), requestId: ctx.requestId, at: now.toISOString() };
 }
 
-/** Decides with whatever the guard asks for; the caller holds the lock on Admins where the user is one. */
+/** Decides with whatever the guard asks for, under the lock on Admins where one of them may be demoted. */
 export async function decideInTransaction(
   work: Work,
   before: UserState | null,
@@ -41,6 +41,8 @@ export async function decideInTransaction(
   const asked = { ...circumstances, rules, now };
   const outcome = decideUser(before, draft, { ...asked, otherAdmin: undefined });
   if (outcome.kind !== "askAdmins") return outcome;
+  // Held already, as a rule: here for who became Admin after the caller had looked whether one is concerned.
+  await lockAdmins(tx, rules.tenantId);
   const leaving = before === null ? [] : [before.id];
   const otherAdmin = await otherAdminExists(tx, rules, [...leaving, ...(demoted ?? [])], now);
   const again = decideUser(before, draft, { ...asked, otherAdmin });

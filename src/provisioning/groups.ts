@@ -190,7 +190,7 @@ export async function deleteGroup(
     await lockDescendants(tx, tenantId, [id]);
     const below = await findDescendants(tx, tenantId, [id]);
     const losing = row.deciding ? await findDeepMembers(tx, tenantId, [id]) : [];
-    const reached: Reached = { losing, gaining: [], named: new Set(), authority: [] };
+    const reached = { losing, gaining: [], named: new Set<string>(), authority: [] };
     const before = await snapshot(work, reached);
     await removeGroup(tx, tenantId, id);
     await refreshDeciding(tx, tenantId, below, grantingKeys(work.rules));
@@ -261,9 +261,6 @@ async function changeLocked(
   const plan = await planChange(work, row, changes, isNew);
   const displayNameNorm = normaliseName(plan.displayName);
   const renamed = plan.displayName !== row.displayName || plan.externalId !== row.externalId;
-  const authority = await lockAuthority(tx, ctx.principal, now);
-  if (!isNew && plan.externalId !== row.externalId) protectExternalId(row, rules, authority);
-
   const bound = new Set(row.entryKeys);
   const matching = entriesMatching(rules, { id: row.id, displayNameNorm, externalId: plan.externalId });
   const toBind = matching.filter((entry) => !bound.has(entry.key));
@@ -273,8 +270,11 @@ async function changeLocked(
   if (nests || binds) await lockDescendants(tx, tenantId, [row.id, ...plan.groupsIn, ...plan.groupsOut]);
 
   const decides = row.deciding || (binds && toBind.some((entry) => entry.role !== null || entry.tier !== null));
-  const reached = await reachedBy(work, row, plan, { decides, binds, authority });
+  const reached = await reachedBy(work, row, plan, { decides, binds });
   const before = await snapshot(work, reached);
+  // The actor's own row comes after the lock on Admins, as wherever an Admin is demoted.
+  const authority = await lockAuthority(tx, ctx.principal, now);
+  if (!isNew && plan.externalId !== row.externalId) protectExternalId(row, rules, authority);
 
   await removeMembers(tx, tenantId, row.id, plan.usersOut);
   await addMembers(tx, tenantId, row.id, plan.usersIn);
@@ -289,7 +289,7 @@ async function changeLocked(
     const touched = await findDescendants(tx, tenantId, [row.id, ...plan.groupsOut]);
     await refreshDeciding(tx, tenantId, touched, grantingKeys(rules));
   }
-  await decideReached(work, before, reached);
+  await decideReached(work, before, { ...reached, authority: binds ? [] : authority });
 
   const moved = plan.usersIn.length + plan.usersOut.length + plan.groupsIn.length + plan.groupsOut.length > 0;
   if (!isNew && (moved || renamed)) await touchGroup(tx, tenantId, row.id, now.toISOString());
@@ -464,15 +464,15 @@ export function grantingKeys(rules: TenantRules): string[] {
     .map((entry) => entry.key);
 }
 
-/** Who may gain or lose by the change. Members named by the request are within their actor's authority. */
+/** Who may gain or lose by the change. Members named by the request are within their actor's authority (GRD-5). */
 async function reachedBy(
   work: Work,
   row: GroupRow,
   plan: Plan,
-  facts: { decides: boolean; binds: boolean; authority: readonly string[] },
-): Promise<Reached> {
+  facts: { decides: boolean; binds: boolean },
+): Promise<Omit<Reached, "authority">> {
   const { tx, rules } = work;
-  if (!facts.decides) return { losing: [], gaining: [], named: new Set(), authority: facts.authority };
+  if (!facts.decides) return { losing: [], gaining: [], named: new Set() };
   const nestedOut = await findDeepMembers(tx, rules.tenantId, plan.groupsOut);
   const nestedIn = await findDeepMembers(tx, rules.tenantId, plan.groupsIn);
   const everybody = facts.binds ? await findDeepMembers(tx, rules.tenantId, [row.id]) : [];
@@ -480,7 +480,6 @@ async function reachedBy(
     losing: [...plan.usersOut, ...nestedOut],
     gaining: [...new Set([...plan.usersIn, ...nestedIn, ...everybody])],
     named: new Set(plan.usersIn),
-    authority: facts.binds ? [] : facts.authority,
   };
 }
 

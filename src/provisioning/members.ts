@@ -33,7 +33,7 @@ export interface Snapshot {
 }
 
 /** Locks those who will be decided, in the order of their ids, and reads them. The lock on Admins comes first. */
-export async function snapshot(work: Work, reached: Reached): Promise<Snapshot> {
+export async function snapshot(work: Work, reached: Pick<Reached, "losing" | "gaining">): Promise<Snapshot> {
   const { tx, rules } = work;
   const now = new Set(reached.losing);
   const deferred: string[] = [];

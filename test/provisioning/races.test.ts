@@ -18,6 +18,7 @@ import { describeOnPostgres } from "../helpers/database.ts";
 import { ended, eventually, pausing, tally, together } from "../helpers/races.ts";
 import { aUser, makeDeps, makeTenant, type TestDeps, type TestTenant } from "../helpers/tenant.ts";
 import { brokenAtRest, brokenNow } from "./invariants.ts";
+import { overtakings } from "./queue-replay.ts";
 
 const wants = (tier: string) => ({ [USHER_USER]: { licenseTier: tier } });
 const asking = (tier: string | null) => (doc: UserDoc) =>
@@ -375,6 +376,31 @@ describeOnPostgres(
       expect((await getAccount(deps, tenant.scim, second.id)).license).toMatchObject({ position: 1 });
     });
 
+    it("LIC-4 goes on serving a long queue in a job, in order, with newcomers behind", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps, { seats: { standard: 0 } });
+      const by = (): RequestContext => ({ ...tenant.scim, requestId: deps.newId() });
+      const asking = (count: number, name: string) =>
+        range(count).map((n) => () => createUser(deps, by(), aUser(`${name}${n}`, wants("standard"))));
+      await together(asking(500, "waiting"));
+      const ends = await together<unknown>([
+        () => purchase(deps, { ...tenant.admin, requestId: deps.newId() }, "standard", 530),
+        ...asking(60, "newcomer"),
+        () => deps.runJobs(),
+      ]);
+      expect(tally(ends)).toEqual({ done: 62 });
+      await deps.runJobs();
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
+      expect(await overtakings(getDb(), tenant.id)).toEqual([]);
+      expect(await countRows(deps, tenant, "waitlist")).toBe(30);
+      const first = "select count(*) from users u join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id";
+      const [seated] = await getDb().query<{ count: number }>(
+        { name: "test_first", text: `${first} where u.tenant_id = $1 and u.user_name like 'waiting%'` },
+        [tenant.id],
+      );
+      expect(seated?.count).toBe(500);
+    });
+
     it("LIC-1 keeps the seats that were bought while their pool is unlimited", async () => {
       const deps = makeDeps(getDb());
       const tenant = await makeTenant(deps, { seats: { standard: 3 } });
@@ -583,6 +609,53 @@ describeOnPostgres(
       }
     });
 
+    it("GRD-7 keeps an Admin, though one became Admin after a group's change had looked whether it concerns one", async () => {
+      const deps = makeDeps(getDb());
+      const held = pausing(getDb());
+      const tenant = await makeTenant(deps);
+      await saveMapping(deps, tenant.admin, mapping([{ match: { externalId: "admins" }, role: "admin" }]));
+      const ada = await anAdmin(deps, tenant, "ada");
+      const bob = await createUser(deps, tenant.scim, aUser("bob"));
+      const names = { displayName: "Admins", externalId: "admins" };
+      const group = await createGroup(deps, tenant.scim, { ...names, members: [bob.id] });
+      const looked = held.pause("admins_is", "after");
+      const asked = held.pause("admins_others", "after");
+      const removing = changeGroup(makeDeps(held.db), tenant.scim, group.id, [{ remove: [bob.id] }]);
+      await looked.reached;
+      await approve(deps, tenant.admin, await onlyRequest(deps, tenant));
+      looked.resume();
+      await asked.reached;
+      const demoting = ended(changeAccess(deps, tenant.admin, ada.id, { role: "user" }));
+      await Promise.race([demoting, sleep(200)]);
+      asked.resume();
+      await removing;
+      expect(await demoting).toEqual({ done: false, code: "lastAdmin" });
+      expect(await admins(deps, tenant)).toEqual([ada.id]);
+    });
+
+    it("does not deadlock when an Admin changes a group of Admins while being demoted", async () => {
+      const deps = makeDeps(getDb());
+      const held = pausing(getDb());
+      const tenant = await makeTenant(deps);
+      await saveMapping(deps, tenant.admin, mapping([{ match: { externalId: "admins" }, role: "admin" }]));
+      await anAdmin(deps, tenant, "root");
+      const ada = await anAdmin(deps, tenant, "ada");
+      const bob = await createUser(deps, tenant.scim, aUser("bob"));
+      const byAda = await actingAs(deps, tenant, ada.id);
+      const group = await createGroup(deps, tenant.scim, { displayName: "A", externalId: "admins", members: [] });
+      await changeGroup(deps, tenant.admin, group.id, [{ add: [bob.id] }]);
+      const before = await deadlocks(deps);
+      const pause = held.pause("admins_lock", "after");
+      const demoting = changeAccess(makeDeps(held.db), tenant.admin, ada.id, { role: "user" });
+      await pause.reached;
+      const changing = changeGroup(deps, byAda, group.id, [{ remove: [bob.id] }]);
+      await eventually(async () => (await blocked(deps)) > 0);
+      pause.resume();
+      await Promise.all([demoting, changing]);
+      await sleep(1_500); // PostgreSQL's counters come a second late.
+      expect((await deadlocks(deps)) - before).toBe(0);
+    });
+
     it("GRD-9 lets nobody promote who has just been demoted, in 60 rounds", async () => {
       const deps = makeDeps(getDb());
       const tenant = await makeTenant(deps);
@@ -696,10 +769,7 @@ describeOnPostgres(
       const tenant = await makeTenant(deps);
       const eve = await createUser(deps, tenant.scim, aUser("eve"));
       await ended(changeUser(deps, tenant.scim, eve.id, (doc) => ({ ...doc, roles: [{ value: "admin" }] })));
-      const [{ id } = { id: "" }] = await getDb().query<{ id: string }>(
-        { name: "test_promotion_ids", text: "select id from promotions where tenant_id = $1" },
-        [tenant.id],
-      );
+      const id = await onlyRequest(deps, tenant);
       const ends = await together(range(5).map(() => () => approve(deps, tenant.admin, id)));
       expect(tally(ends)).toEqual({ done: 1, conflict: 4 });
       expect(await admins(deps, tenant)).toEqual([eve.id]);
@@ -727,6 +797,35 @@ describeOnPostgres(
       }
       // A deadlock would be resolved after a second: the locks are taken in an order that has none.
       expect(Date.now() - started).toBeLessThan(10_000);
+    });
+
+    it("decides all of 1,300 people whom nesting reaches, though some join, leave and change meanwhile", async () => {
+      const deps = makeDeps(getDb());
+      const tenant = await makeTenant(deps, { seats: { pro: 700 } });
+      await saveMapping(deps, tenant.admin, mapping([{ match: { displayName: "Sales" }, tier: "pro" }]));
+      const ids: string[] = [];
+      for (const part of range(5)) {
+        const made = range(260).map((n) => createUser(deps, tenant.scim, aUser(`u${part}-${n}`)));
+        ids.push(...(await Promise.all(made)).map((user) => user.id));
+      }
+      const below = await createGroup(deps, tenant.scim, { displayName: "All", members: ids.slice(0, 1_250) });
+      const above = await createGroup(deps, tenant.scim, { displayName: "Sales", members: [] });
+      const others = (rounds: number) =>
+        range(rounds).flatMap((n) => [
+          () => changeGroup(deps, tenant.scim, below.id, [{ add: [ids[1_250 + n] as string] }]),
+          () => changeGroup(deps, tenant.scim, below.id, [{ remove: [ids[n * 20] as string] }]),
+          () => changeUser(deps, tenant.scim, ids[n * 20 + 7] as string, active(n % 2 === 0)),
+        ]);
+      const nesting = [() => changeGroup(deps, tenant.scim, above.id, [{ add: [below.id] }])];
+      expect(tally(await together<unknown>([...nesting, ...others(30)]))).toEqual({ done: 91 });
+      await deps.runJobs();
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
+      const parting = [() => changeGroup(deps, tenant.scim, above.id, [{ clear: true }])];
+      expect(tally(await together<unknown>([...parting, ...others(30)]))).toEqual({ done: 91 });
+      // Loss is never deferred: nobody waits for a job to lose the seat.
+      expect(await countRows(deps, tenant, "seats", "and user_id is not null")).toBe(0);
+      await deps.runJobs();
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
     });
 
     it("loses none of 50 single-member changes of one group, adds and removes mixed", async () => {
@@ -829,6 +928,14 @@ async function admins(deps: TestDeps, tenant: TestTenant): Promise<string[]> {
 async function requests(deps: TestDeps, tenant: TestTenant) {
   const text = `select state, attempts, user_id as "userId" from promotions where tenant_id = $1 order by id`;
   return await deps.db.query({ name: "test_requests", text }, [tenant.id]);
+}
+
+/** The id of the tenant's one promotion request. */
+async function onlyRequest(deps: TestDeps, tenant: TestTenant): Promise<string> {
+  const text = "select id from promotions where tenant_id = $1";
+  const [row, ...more] = await deps.db.query<{ id: string }>({ name: "test_promotion_ids", text }, [tenant.id]);
+  if (row === undefined || more.length > 0) throw new Error("There is not one promotion request.");
+  return row.id;
 }
 
 async function lastEvent(deps: TestDeps, tenant: TestTenant): Promise<number> {
