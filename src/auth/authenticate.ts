@@ -89,6 +89,7 @@ async function authenticateToken(deps: AuthDeps, token: TokenText): Promise<Prin
     role: row.role,
     userId: row.userId ?? row.issuerId,
     issuerId: row.issuerId,
+    person: row.userId,
   };
 }
 

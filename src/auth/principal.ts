@@ -19,6 +19,8 @@ export interface Principal {
   readonly userId: string | null;
   /** Who issued it, where that is a person: what it does counts as theirs, too (GRD-6). */
   readonly issuerId?: string | null;
+  /** The person whom the token acts for: who `/Me` is. */
+  readonly person?: string | null;
 }
 
 /** The operator, acting within a tenant or (without one) on the list of tenants. */
