@@ -211,7 +211,7 @@ const addPlain: Statement = {
   text: `
     with i as (select distinct unnest($3::uuid[]) as id),
     k as (select u.id from i join users u on u.tenant_id = $1 and u.id = i.id),
-    g as (select id from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding
+    g as (select id, version from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding
       and (select count(*) from i) = (select count(*) from k) for no key update),
     m as (insert into group_members (tenant_id, group_id, user_id)
       select $1, g.id, k.id from g, k on conflict do nothing returning user_id),
@@ -219,13 +219,13 @@ const addPlain: Statement = {
     u as (update groups set version = version + 1, modified_at = $4 from a where tenant_id = $1 and id = $2),
     e as (insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, request_id)
       select $1, $4, $5::jsonb, 'group.members-added', 'Group', $2::text, jsonb_build_object('members', a.ids), $6 from a)
-    select id from g`,
+    select (g.version + (select count(*) from a))::int as version from g`,
 };
 
 const removePlain: Statement = {
   name: "members_remove_plain",
   text: `
-    with g as (select id from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding and not exists (
+    with g as (select id, version from groups where tenant_id = $1 /*authorized*/ and id = $2 and not deciding and not exists (
         select from group_children c where c.tenant_id = $1 and c.parent_id = $2 and c.child_id = any ($3::uuid[]))
       for no key update),
     -- By its whole key: joined to the locked row instead, PostgreSQL read all members of the group to find the one.
@@ -236,7 +236,7 @@ const removePlain: Statement = {
     u as (update groups set version = version + 1, modified_at = $4 from a where tenant_id = $1 and id = $2),
     e as (insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, request_id)
       select $1, $4, $5::jsonb, 'group.members-removed', 'Group', $2::text, jsonb_build_object('members', a.ids), $6 from a)
-    select id from g`,
+    select (g.version + (select count(*) from a))::int as version from g`,
 };
 
 export interface PlainMembers {
@@ -248,10 +248,17 @@ export interface PlainMembers {
   readonly requestId: string;
 }
 
-/** Adds or removes members where that decides nothing else, with the event, in one statement. False: nothing was done. */
-export async function changeMembersPlainly(executor: Executor, kind: "add" | "remove", change: PlainMembers) {
+/**
+ * Adds or removes members where that decides nothing else, with the event, in one statement. Returns the group's version
+ * afterwards; undefined: nothing was done.
+ */
+export async function changeMembersPlainly(
+  executor: Executor,
+  kind: "add" | "remove",
+  change: PlainMembers,
+): Promise<number | undefined> {
   const { tenantId, groupId, userIds, at, actor, requestId } = change;
-  const rows = await executor.query(kind === "add" ? addPlain : removePlain, [
+  const rows = await executor.query<{ version: number }>(kind === "add" ? addPlain : removePlain, [
     tenantId,
     groupId,
     userIds,
@@ -259,7 +266,7 @@ export async function changeMembersPlainly(executor: Executor, kind: "add" | "re
     actor,
     requestId,
   ]);
-  return rows.length > 0;
+  return rows[0]?.version;
 }
 
 /** How ids of members are understood: as users, as groups, or not at all. */

@@ -44,6 +44,8 @@ export interface Settings {
   /** Whether an invited person holds a seat before accepting (LIC-8). */
   readonly pendingHoldsSeat: boolean;
   readonly invitationDays: number;
+  /** Whether provisioning clients change and delete only with If-Match (RFC 7644 §3.14). */
+  readonly requireIfMatch: boolean;
 }
 
 export type TeamKind = "team" | "workspace" | "agent" | "queue";

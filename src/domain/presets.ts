@@ -32,6 +32,7 @@ export const defaultSettings: Settings = {
   restrictDomains: false,
   pendingHoldsSeat: true,
   invitationDays: 14,
+  requireIfMatch: false,
 };
 
 const key = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/);
@@ -68,6 +69,7 @@ const presetFile = z.strictObject({
       restrictDomains: z.boolean(),
       pendingHoldsSeat: z.boolean(),
       invitationDays: z.int().min(1).max(365),
+      requireIfMatch: z.boolean(),
     })
     .partial(),
 });

@@ -37,6 +37,7 @@ import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { decideReached, type Reached, snapshot } from "./members.ts";
+import { type Preconditions, requireCondition, requireVersion } from "./preconditions.ts";
 import { isUuid } from "./users.ts";
 
 export interface GroupInput {
@@ -70,8 +71,12 @@ export interface GroupView {
   readonly skipped?: readonly string[];
 }
 
-export interface GroupOptions {
-  readonly ifMatch?: string;
+/** What a change of a group leaves to tell. */
+export interface ChangedGroup {
+  /** Ids that named nobody and were skipped (TEAM-5). */
+  readonly skipped: readonly string[];
+  /** The group's ETag afterwards. */
+  readonly version: string;
 }
 
 const retriesMax = 5;
@@ -112,7 +117,12 @@ export async function createGroup(deps: Deps, ctx: RequestContext, input: GroupI
         entryKeys: [],
         team: null,
       };
-      const skipped = await changeLocked(work, empty, input.members.length > 0 ? [{ add: input.members }] : [], true);
+      const { skipped } = await changeLocked(
+        work,
+        empty,
+        input.members.length > 0 ? [{ add: input.members }] : [],
+        true,
+      );
       const row = await findGroup(tx, tenantId, id, { members: true });
       return { ...toGroupView(row as GroupRow, rules), skipped };
     });
@@ -128,11 +138,14 @@ export async function changeGroup(
   ctx: RequestContext,
   id: string,
   changes: readonly GroupChange[],
-  options: GroupOptions = {},
-): Promise<{ skipped: readonly string[] }> {
+  options: Preconditions = {},
+): Promise<ChangedGroup> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noGroup(id);
-  if (options.ifMatch === undefined && (await changePlainly(deps, ctx, id, changes))) return { skipped: [] };
+  requireCondition(options, (await deps.rules.recent(deps.db, tenantId)).settings, ctx.door);
+  const conditional = options.ifMatch !== undefined || options.ifNoneMatch !== undefined;
+  const plain = conditional ? undefined : await changePlainly(deps, ctx, id, changes);
+  if (plain !== undefined) return { skipped: [], version: versionOf({ version: plain }) };
   return await retryVanished(async () => {
     return await deps.db.transaction(async (tx) => {
       const work = await begin(deps, ctx, tx);
@@ -140,26 +153,29 @@ export async function changeGroup(
       if (await mayNest(tx, tenantId, { groupId: id, ...namedBy(changes) })) await lockNesting(tx, tenantId);
       if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);
       const row = (await findGroup(tx, tenantId, id, { members: false })) as GroupRow;
-      requireMatch(options.ifMatch, row);
-      return { skipped: await changeLocked(work, row, changes, false) };
+      requireVersion(options, versionOf(row), "group");
+      return await changeLocked(work, row, changes, false);
     });
   });
 }
 
-/** The common change, one step that adds or removes, in one statement; false where more has to be looked at. */
+/**
+ * The common change, one step that adds or removes, in one statement. Returns the version afterwards; undefined where more
+ * has to be looked at.
+ */
 async function changePlainly(
   deps: Deps,
   ctx: RequestContext,
   id: string,
   changes: readonly GroupChange[],
-): Promise<boolean> {
+): Promise<number | undefined> {
   const [change] = changes;
-  if (changes.length !== 1 || change === undefined) return false;
+  if (changes.length !== 1 || change === undefined) return undefined;
   const kind = "add" in change ? "add" : "remove" in change ? "remove" : null;
-  if (kind === null) return false;
+  if (kind === null) return undefined;
   const userIds = "add" in change ? change.add : (change as { remove: readonly string[] }).remove;
   const usable = kind === "add" ? userIds : userIds.filter(isUuid);
-  if (usable.length === 0 || !usable.every(isUuid)) return false;
+  if (usable.length === 0 || !usable.every(isUuid)) return undefined;
   const { tenantId } = ctx.principal;
   const at = deps.clock().toISOString();
   const actor = JSON.stringify(actorOf(ctx));
@@ -167,7 +183,7 @@ async function changePlainly(
     const change = { tenantId, groupId: id, userIds: usable, at, actor, requestId: ctx.requestId };
     return await changeMembersPlainly(deps.db, kind, change);
   } catch (error) {
-    if (isVanished(error)) return false;
+    if (isVanished(error)) return undefined;
     throw error;
   }
 }
@@ -177,16 +193,17 @@ export async function deleteGroup(
   deps: Deps,
   ctx: RequestContext,
   id: string,
-  options: GroupOptions = {},
+  options: Preconditions = {},
 ): Promise<void> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noGroup(id);
   await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
+    requireCondition(options, work.rules.settings, ctx.door);
     await lockNesting(tx, tenantId);
     if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);
     const row = (await findGroup(tx, tenantId, id, { members: false })) as GroupRow;
-    requireMatch(options.ifMatch, row);
+    requireVersion(options, versionOf(row), "group");
     await lockDescendants(tx, tenantId, [id]);
     const below = await findDescendants(tx, tenantId, [id]);
     const losing = row.deciding ? await findDeepMembers(tx, tenantId, [id]) : [];
@@ -227,11 +244,16 @@ export function toGroupView(row: GroupRow, rules: TenantRules): GroupView {
     externalId: row.externalId,
     team: row.team,
     grants: { role: highest(roles), tier: highest(tiers) },
-    version: `W/"${row.version}"`,
+    version: versionOf(row),
     createdAt: row.createdAt,
     modifiedAt: row.modifiedAt,
   };
   return row.members === undefined ? view : { ...view, membersJson: row.members };
+}
+
+/** The ETag of a group: every change of its names or members moves it. */
+function versionOf({ version }: Pick<GroupRow, "version">): string {
+  return `W/"${version}"`;
 }
 
 async function begin(deps: Deps, ctx: RequestContext, tx: Work["tx"]): Promise<Work> {
@@ -249,13 +271,13 @@ interface Plan {
   readonly externalId: string | null;
 }
 
-/** Carries the steps out on a locked (or new) group, with everything that follows for people. Returns skipped ids. */
+/** Carries the steps out on a locked (or new) group, with everything that follows for people. */
 async function changeLocked(
   work: Work,
   row: GroupRow,
   changes: readonly GroupChange[],
   isNew: boolean,
-): Promise<readonly string[]> {
+): Promise<ChangedGroup> {
   const { tx, rules, now, ctx } = work;
   const { tenantId } = rules;
   const plan = await planChange(work, row, changes, isNew);
@@ -286,18 +308,19 @@ async function changeLocked(
   }
   if (binds) await bindEntries(tx, tenantId, row.id, toBind);
   if (binds || nests) {
-    const touched = await findDescendants(tx, tenantId, [row.id, ...plan.groupsOut]);
-    await refreshDeciding(tx, tenantId, touched, grantingKeys(rules));
+    const below = await findDescendants(tx, tenantId, [row.id, ...plan.groupsOut]);
+    await refreshDeciding(tx, tenantId, below, grantingKeys(rules));
   }
   await decideReached(work, before, { ...reached, authority: binds ? [] : authority });
 
   const moved = plan.usersIn.length + plan.usersOut.length + plan.groupsIn.length + plan.groupsOut.length > 0;
-  if (!isNew && (moved || renamed)) await touchGroup(tx, tenantId, row.id, now.toISOString());
+  const touched = !isNew && (moved || renamed);
+  if (touched) await touchGroup(tx, tenantId, row.id, now.toISOString());
   await recordEvents(
     tx,
     eventsOf(work, row, plan, { binds: binds ? toBind.map((entry) => entry.key) : [], renamed, isNew }),
   );
-  return plan.unknown;
+  return { skipped: plan.unknown, version: versionOf({ version: row.version + Number(touched) }) };
 }
 
 /** The ids that steps name as members, and whether a step speaks of all members there are. */
@@ -508,16 +531,6 @@ function eventsOf(
     events.push(eventOf(work, "group.members-skipped", "Group", row.id, after, "TEAM-5"));
   }
   return events;
-}
-
-function requireMatch(wanted: string | undefined, row: GroupRow): void {
-  if (wanted === undefined || wanted === "*") return;
-  const strong = (tag: string) => tag.trim().replace(/^W\//, "");
-  if (wanted.split(",").some((tag) => strong(tag) === `"${row.version}"`)) return;
-  throw new Problem(
-    "preconditionFailed",
-    `The group has changed: it is W/"${row.version}" now, and If-Match names ${wanted}.`,
-  );
 }
 
 export function noGroup(id: string): Problem {

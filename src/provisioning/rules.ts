@@ -13,8 +13,11 @@ import { normaliseName } from "../vocabulary/names.ts";
 /** Rules kept in memory at most; the least recently used go first. A tenant's rules take some 10 kB. */
 const tenantsKeptMax = 10_000;
 
+/** Rules that nobody has compared with the database for so long are looked at anew, also where no write would notice. */
+const recentMs = 2_000;
+
 export interface RulesStore {
-  /** The rules as last seen: possibly behind. For writes that repeat the version as a predicate. */
+  /** The rules as last seen: possibly two seconds behind. For reads, and for writes that repeat the version as a predicate. */
   recent(executor: Executor, tenantId: string): Promise<TenantRules>;
   /** The rules as of now. */
   current(executor: Executor, tenantId: string): Promise<TenantRules>;
@@ -29,13 +32,13 @@ export interface RulesStore {
 }
 
 export function createRulesStore(): RulesStore {
-  const kept = new Map<string, TenantRules>();
+  const kept = new Map<string, { readonly rules: TenantRules; seenAt: number }>();
 
   function keep(rules: TenantRules): TenantRules {
     const known = kept.get(rules.tenantId);
-    if (known !== undefined && known.version > rules.version) return rules;
+    if (known !== undefined && known.rules.version > rules.version) return rules;
     kept.delete(rules.tenantId);
-    kept.set(rules.tenantId, rules);
+    kept.set(rules.tenantId, { rules, seenAt: performance.now() });
     const oldest = kept.size > tenantsKeptMax ? kept.keys().next().value : undefined;
     if (oldest !== undefined) kept.delete(oldest);
     return rules;
@@ -50,15 +53,27 @@ export function createRulesStore(): RulesStore {
   async function at(executor: Executor, tenantId: string, version: number | undefined): Promise<TenantRules> {
     if (version === undefined) throw noTenant();
     const known = kept.get(tenantId);
-    if (known?.version === version) return known;
+    if (known?.rules.version === version) {
+      known.seenAt = performance.now();
+      return known.rules;
+    }
     return keep(await load(executor, tenantId));
+  }
+
+  async function current(executor: Executor, tenantId: string): Promise<TenantRules> {
+    return await at(executor, tenantId, await findRulesVersion(executor, tenantId));
   }
 
   return {
     async recent(executor, tenantId) {
-      return kept.get(tenantId) ?? keep(await load(executor, tenantId));
+      const known = kept.get(tenantId);
+      if (known === undefined) return keep(await load(executor, tenantId));
+      if (performance.now() - known.seenAt < recentMs) return known.rules;
+      // One request looks; the others meanwhile take what is there.
+      known.seenAt = performance.now();
+      return await current(executor, tenantId);
     },
-    current: async (executor, tenantId) => at(executor, tenantId, await findRulesVersion(executor, tenantId)),
+    current,
     shared: async (executor, tenantId) => at(executor, tenantId, await shareRules(executor, tenantId)),
     locked: async (executor, tenantId) => at(executor, tenantId, await lockRules(executor, tenantId)),
     edited: load,

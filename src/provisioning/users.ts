@@ -38,6 +38,7 @@ import {
 } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { describeChange, explainPoolFull, summarise, toProblem, toWishRecord } from "./outcome.ts";
+import { type Preconditions, requireCondition, requireVersion } from "./preconditions.ts";
 
 /** How often a decision that was overtaken is taken again before the caller is told to come back. */
 const attemptsMax = 12;
@@ -91,10 +92,7 @@ export interface Invitation {
   readonly expiresAt: string;
 }
 
-export interface ChangeOptions {
-  /** ETag that the caller saw: 412 where the user has another one by now. */
-  readonly ifMatch?: string;
-}
+export type ChangeOptions = Preconditions;
 
 /**
  * Replaces the client's words about a user by what `change` makes of them; PUT and PATCH alike. `change` may run again
@@ -240,8 +238,9 @@ async function alterOrRefuse(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
     const rules = await deps.rules.recent(deps.db, tenantId);
+    requireCondition(options, rules.settings, ctx.door);
     const stored = await readUser(deps, ctx, id);
-    requireMatch(options.ifMatch, stored.view.version);
+    requireVersion(options, stored.view.version, "user");
     const { state } = stored;
     const draft = alter(state);
     if (options.force !== true && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
@@ -308,7 +307,7 @@ async function alterInTransaction(
     const [state] = await findUserStates(tx, tenantId, [id]);
     if (state === undefined) throw noUser(id);
     if (state.administrative && !wasAdministrative) return "again";
-    requireMatch(options.ifMatch, etagOfState(state));
+    requireVersion(options, etagOfState(state), "user");
     const authority = await lockAuthority(tx, ctx.principal, work.now);
     const draft = alter(state);
     if (isUnchanged(state, draft, work.rules, options)) return (await findUser(tx, tenantId, id))?.view ?? "again";
@@ -407,11 +406,12 @@ export async function deleteUser(
   if (!isUuid(id)) throw noUser(id);
   await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
+    requireCondition(options, work.rules.settings, ctx.door);
     if (await someAdministrative(tx, tenantId, [id])) await lockAdmins(tx, tenantId);
     if ((await lockUsers(tx, tenantId, [id])).length === 0) throw noUser(id);
     const stored = await findUser(tx, tenantId, id);
     if (stored === undefined) throw noUser(id);
-    requireMatch(options.ifMatch, stored.view.version);
+    requireVersion(options, stored.view.version, "user");
     const { state } = stored;
     // The row goes last: who drains the queue may still have to see it.
     await tx.query(releaseAll, [tenantId, id, JSON.stringify(causeOf(ctx, work.now))]);
@@ -553,13 +553,6 @@ function nextView(
 
 function etagOfState({ version, seat, waiting }: UserState): string {
   return etagOf(version, seat?.tier ?? null, seat?.no ?? null, waiting?.tier ?? null);
-}
-
-function requireMatch(wanted: string | undefined, version: string): void {
-  if (wanted === undefined || wanted === "*") return;
-  const strong = (tag: string) => tag.trim().replace(/^W\//, "");
-  if (wanted.split(",").some((tag) => strong(tag) === strong(version))) return;
-  throw new Problem("preconditionFailed", `The user has changed: it is ${version} now, and If-Match names ${wanted}.`);
 }
 
 export function isUuid(text: string): boolean {

@@ -26,7 +26,7 @@ export function serviceProviderConfig(baseUrl: string): object {
     filter: { supported: true, maxResults: limits.pageSizeMax },
     changePassword: { supported: false },
     sort: { supported: true },
-    etag: { supported: false },
+    etag: { supported: true },
     authenticationSchemes: [
       {
         type: "oauthbearertoken",

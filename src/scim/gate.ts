@@ -8,9 +8,9 @@ import { Problem } from "../problems.ts";
 import { discardBody, readJsonObject, requireJson } from "./body.ts";
 import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
-import { currentScope } from "./scope.ts";
+import { contextOf, currentScope } from "./scope.ts";
 
-type Kind = "resources" | "resource" | "search" | "documents" | "document" | "absent";
+type Kind = "resources" | "resource" | "search" | "me" | "documents" | "document" | "absent";
 
 export interface Route {
   readonly kind: Kind;
@@ -42,7 +42,9 @@ export function routeOf(path: string): Route | undefined {
     case "serviceproviderconfig":
       return second === undefined ? documentRoute("/ServiceProviderConfig", second) : undefined;
     case "me":
-      return second === undefined ? absentRoute("/Me", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) : undefined;
+      return second === undefined
+        ? { ...resourceRoute("/Me", "me", bounds.userBodyBytesMax), kind: "me", template: "/Me" }
+        : undefined;
     case "bulk":
       return second === undefined ? absentRoute("/Bulk", ["POST"]) : undefined;
     case ".search":
@@ -109,7 +111,18 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
     await discardBody(req);
     req.body = undefined;
   }
+  if (route.kind === "me") leadToSelf(req);
   next();
+}
+
+/** RFC 7644 §3.11: /Me is the user whom the credential acts for; the answer's Location says where that is. */
+function leadToSelf(req: Request): void {
+  const scope = currentScope();
+  const { person } = contextOf(scope).principal;
+  if (!person)
+    throw new Problem("notImplemented", "This token acts for nobody: /Me is for tokens that belong to a user.");
+  scope.me = true;
+  req.url = `/Users/${person}`;
 }
 
 /** Before the body is looked at: Okta posts something that is no JSON to a discovery endpoint and wants 405. */

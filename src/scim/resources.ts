@@ -2,15 +2,13 @@
  * Our classes in scimmy's places. Its routers call them; its own constructors, which would parse what the client sent,
  * never run with a client's text. The classes hold no state: everything of a request is in its scope.
  */
+import type { IncomingMessage } from "node:http";
 import SCIMMY from "scimmy";
 import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from "./discovery.ts";
-import { createGroup, deleteGroup, getGroup, listGroups, patchGroup, replaceGroup } from "./group-resource.ts";
 import { passing } from "./handler.ts";
+import { type Answer, type Body, groups, type Operations, type Preconditions, users } from "./operations.ts";
 import { emptyQuery, type ScimQuery } from "./query.ts";
 import { currentScope, type Scope } from "./scope.ts";
-import { createUser, deleteUser, getUser, listUsers, patchUser, replaceUser } from "./user-resource.ts";
-
-type Body = Readonly<Record<string, unknown>>;
 
 /** scimmy's declarations tie a resource to instances of its schema classes; ours answer with text. */
 const Resource = SCIMMY.Types.Resource as unknown as abstract new () => object;
@@ -30,59 +28,33 @@ abstract class OwnResource extends Resource {
   static basepath(): void {}
 }
 
-/** The operations of one resource type; each answers with the text to send, or nothing for 204. */
-interface Operations {
-  list(scope: Scope, query: ScimQuery): Promise<string>;
-  get(scope: Scope, id: string, query: ScimQuery): Promise<string>;
-  create(scope: Scope, body: Body, query: ScimQuery): Promise<string>;
-  replace(scope: Scope, id: string, body: Body, query: ScimQuery): Promise<string>;
-  patch(scope: Scope, id: string, body: Body, query: ScimQuery): Promise<string | undefined>;
-  delete(scope: Scope, id: string): Promise<void>;
-}
-
-const users: Operations = {
-  list: listUsers,
-  get: getUser,
-  create: createUser,
-  replace: replaceUser,
-  patch: patchUser,
-  delete: deleteUser,
-};
-
-const groups: Operations = {
-  list: listGroups,
-  get: getGroup,
-  create: createGroup,
-  replace: replaceGroup,
-  patch: patchGroup,
-  delete: deleteGroup,
-};
-
 abstract class ProvisionedResource extends OwnResource {
   abstract readonly operations: Operations;
 
   read(scope: Scope) {
     const { target, query } = this;
-    return passing(scope, () =>
-      target === undefined ? this.operations.list(scope, query) : this.operations.get(scope, target, query),
+    return deliver(scope, (conditions) =>
+      target === undefined ? this.operations.list(scope, query) : this.operations.get(scope, target, query, conditions),
     );
   }
 
   write(body: Body, scope: Scope) {
     const { target, query } = this;
-    return passing(scope, () =>
+    return deliver(scope, (conditions) =>
       target === undefined
         ? this.operations.create(scope, body, query)
-        : this.operations.replace(scope, target, body, query),
+        : this.operations.replace(scope, target, body, query, conditions),
     );
   }
 
   patch(body: Body, scope: Scope) {
-    return passing(scope, () => this.operations.patch(scope, this.target ?? "", body, this.query));
+    const { target = "", query } = this;
+    return deliver(scope, (conditions) => this.operations.patch(scope, target, body, query, conditions));
   }
 
   dispose(scope: Scope) {
-    return passing(scope, () => this.operations.delete(scope, this.target ?? ""));
+    const { target = "" } = this;
+    return deliver(scope, (conditions) => this.operations.delete(scope, target, conditions));
   }
 }
 
@@ -96,6 +68,22 @@ class Group extends ProvisionedResource {
   static readonly endpoint = "/Groups";
   static readonly schema = SCIMMY.Schemas.Group;
   readonly operations = groups;
+}
+
+/** Carries an operation out under the conditions of the request and puts its answer's headers on the response. */
+async function deliver(scope: Scope, operation: (conditions: Preconditions) => Promise<Answer>) {
+  const { response } = scope;
+  const { status, text, location, version } = await passing(scope, () => operation(conditionsOf(response.req)));
+  if (version !== undefined) response.setHeader("ETag", version);
+  // RFC 7644 §3.3; §3.11: who asked for /Me is told where that is.
+  if (location !== undefined && (status === 201 || scope.me)) response.setHeader("Location", location);
+  if (status === 304) response.status(304);
+  return text;
+}
+
+function conditionsOf({ headers }: IncomingMessage): Preconditions {
+  const { "if-match": ifMatch, "if-none-match": ifNoneMatch } = headers;
+  return { ...(ifMatch ? { ifMatch } : {}), ...(ifNoneMatch ? { ifNoneMatch } : {}) };
 }
 
 /** A discovery document, or the list of them. */

@@ -7,13 +7,12 @@ import { SCIMMYRouters } from "scimmy-routers";
 import { requireScope } from "../auth/principal.ts";
 import { Recogniser } from "../auth/recognise.ts";
 import { gate } from "./gate.ts";
-import { listGroups } from "./group-resource.ts";
 import { passing, unwrapFailure } from "./handler.ts";
 import { logExchange } from "./log-exchange.ts";
-import { parseSearchRequest, type ScimQuery } from "./query.ts";
+import { groups, type Operations, users } from "./operations.ts";
+import { parseSearchRequest } from "./query.ts";
 import { declareResources } from "./resources.ts";
 import { currentScope, type ScimDeps, type Scope, within } from "./scope.ts";
-import { listUsers } from "./user-resource.ts";
 
 /** Everything under `/scim/v2`; mount it there, in an app without a body parser and without `etag`. */
 export function createScimRouter(deps: ScimDeps): Router {
@@ -22,8 +21,8 @@ export function createScimRouter(deps: ScimDeps): Router {
   router.use(requireScimToken(deps));
   router.use(logExchange);
   router.use(gate);
-  router.post("/Users/.search", search(listUsers));
-  router.post("/Groups/.search", search(listGroups));
+  router.post("/Users/.search", search(users));
+  router.post("/Groups/.search", search(groups));
   router.use(scimmyRouters());
   router.use(unwrapFailure);
   return router;
@@ -39,6 +38,7 @@ function inScope(deps: ScimDeps): RequestHandler {
       requestId: typeof res.locals.requestId === "string" ? res.locals.requestId : deps.newId(),
       confirm: async () => {},
       context: undefined,
+      me: false,
       failure: undefined,
       answer: undefined,
       decision: undefined,
@@ -61,10 +61,10 @@ function requireScimToken(deps: ScimDeps): RequestHandler {
 }
 
 /** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */
-function search(list: (scope: Scope, query: ScimQuery) => Promise<string>): RequestHandler {
+function search({ list }: Operations): RequestHandler {
   return async (req, res) => {
     const scope = currentScope();
-    const text = await passing(scope, () => list(scope, parseSearchRequest(req.body)));
+    const { text } = await passing(scope, () => list(scope, parseSearchRequest(req.body)));
     res.set("Content-Type", "application/scim+json").send(text);
   };
 }

@@ -73,7 +73,7 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
       filter: { supported: true, maxResults: 500 },
       changePassword: { supported: false },
       sort: { supported: true },
-      etag: { supported: false },
+      etag: { supported: true },
       meta: { resourceType: "ServiceProviderConfig", location: `${client.baseUrl}/ServiceProviderConfig` },
     });
     expect(body.authenticationSchemes).toEqual([

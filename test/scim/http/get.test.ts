@@ -49,10 +49,11 @@ describeOnBoth("RFC 7644 §3.4.1 GET of one resource", (getDb) => {
     expect(answer.headers["content-type"]).toContain("application/scim+json");
   });
 
-  it("sends no entity tag that is not the resource's version", async () => {
+  it("sends the version of the resource as its entity tag", async () => {
     const client = await door.tenant();
     const { id } = (await client.post("/Users", aUser())).body;
-    expect((await client.get(`/Users/${id}`)).headers.etag).toBeUndefined();
+    const { headers, body } = await client.get(`/Users/${id}`);
+    expect(headers.etag).toBe(body.meta.version);
   });
 });
 
