@@ -55,7 +55,8 @@ export class Draft {
   #isWritable({ path, named, value }: Assignment, attribute: Attribute, leaf: Attribute): boolean {
     const isCore = path.schema === USER || path.schema === GROUP;
     if (isCore && path.attribute === "schemas") return false;
-    if (isCore && path.attribute === "id" && (named || typeof value === "string")) {
+    // AUTH-2: whatever is there and not the resource's own id is another one, whatever its type.
+    if (isCore && path.attribute === "id" && (named || (value !== null && value !== undefined))) {
       if (this.#id === undefined ? !named : value === this.#id) return false;
       throw new Problem("mutability", "id is given by the service and stays as it is.", { facts: { attribute: "id" } });
     }

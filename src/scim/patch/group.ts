@@ -29,7 +29,8 @@ export function toChanges(assignment: Assignment, id: string | undefined): Group
   if (isCore && path.attribute === "members") return toMemberChanges(assignment);
   if (isCore && (path.attribute === "displayName" || path.attribute === "externalId")) return [toSetting(assignment)];
   if (isCore && path.attribute === "schemas") return [];
-  if (isCore && path.attribute === "id" && id !== undefined && typeof value === "string" && value !== id) {
+  // AUTH-2: whatever is there and not the group's own id is another one, whatever its type.
+  if (isCore && path.attribute === "id" && id !== undefined && value !== null && value !== undefined && value !== id) {
     throw new Problem("mutability", "id is given by the service and stays as it is.", { facts: { attribute: "id" } });
   }
   if (!named || (isCore && path.attribute === "id" && value === id)) return [];
