@@ -30,7 +30,8 @@ export function renderScimError(problem: Problem, requestId: string): Message {
     status,
     contentType: "application/scim+json",
     body: {
-      schemas: [SCIM_ERROR_SCHEMA, USHER_ERROR_SCHEMA],
+      // Alone: scim2-client, for one, takes nothing else for an error of SCIM.
+      schemas: [SCIM_ERROR_SCHEMA],
       status: String(status),
       ...(kind.scimType === undefined ? {} : { scimType: kind.scimType }),
       detail: message,

@@ -52,10 +52,12 @@ export const groups: Operations = {
   },
 
   /** RFC 7644 §3.5.2: 204. Entra asks not to be sent all members, and one changed member must not cost 100,000. */
-  async patch(scope, id, body, _query, conditions) {
+  async patch(scope, id, body, query, conditions) {
     const changes = toGroupChanges(parsePatch(body), { id });
     const { skipped, version } = await useCases.changeGroup(scope.deps, contextOf(scope), id, changes, conditions);
     noteSkipped(scope, skipped);
+    // "The server MUST return a 200 OK if the "attributes" parameter is specified in the request."
+    if (query.attributes !== undefined) return await toWritten(scope, id, query);
     return { status: 204, location: locationOf(scope, id), version };
   },
 

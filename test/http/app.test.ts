@@ -100,10 +100,7 @@ describe("the app", () => {
     expect(scim.status).toBe(403);
     expect(scim.headers["content-type"]).toBe("application/scim+json");
     expect(JSON.parse(scim.text)).toEqual({
-      schemas: [
-        "urn:ietf:params:scim:api:messages:2.0:Error",
-        "urn:ietf:params:scim:schemas:extension:usher:2.0:Error",
-      ],
+      schemas: ["urn:ietf:params:scim:api:messages:2.0:Error"],
       status: "403",
       detail: "The pool pro is full.",
       "urn:ietf:params:scim:schemas:extension:usher:2.0:Error": {

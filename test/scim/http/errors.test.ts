@@ -14,7 +14,7 @@ describeOnBoth("RFC 7644 §3.12 errors", (getDb) => {
     const answer = await client.get("/Users/nobody", { "X-Request-Id": "r-1" });
     expect(answer.headers["content-type"]).toContain("application/scim+json");
     expect(answer.body).toMatchObject({
-      schemas: expect.arrayContaining([ERROR]),
+      schemas: [ERROR],
       status: "404",
       detail: expect.stringMatching(/./),
       "urn:ietf:params:scim:schemas:extension:usher:2.0:Error": { code: "notFound", requestId: "r-1" },
@@ -147,7 +147,7 @@ describeOnBoth("a failing database", (getDb) => {
       failing = true;
       const answer = await client.send(method, path, body, { "Content-Type": "application/scim+json" });
       failing = false;
-      expect(answer).toMatchObject({ status: 503, body: { schemas: expect.arrayContaining([ERROR]), status: "503" } });
+      expect(answer).toMatchObject({ status: 503, body: { schemas: [ERROR], status: "503" } });
       expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
     });
   });

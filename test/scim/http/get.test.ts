@@ -122,6 +122,21 @@ describeOnBoth("RFC 7644 §3.9 attributes", (getDb) => {
     ]);
   });
 
+  it("shows each member with its type and where it is (RFC 7643 §4.2)", async () => {
+    const client = await door.tenant();
+    const user = (await client.post("/Users", aUser())).body;
+    const inner = (await client.post("/Groups", aGroup())).body;
+    const { body } = await client.post("/Groups", aGroup({ members: [{ value: user.id }, { value: inner.id }] }));
+    expect(body.members).toEqual([
+      { value: user.id, $ref: user.meta.location, type: "User" },
+      { value: inner.id, $ref: inner.meta.location, type: "Group" },
+    ]);
+    expect((await client.get("/Groups?filter=members%20pr&attributes=members.$ref")).body.Resources[0].members).toEqual([
+      { $ref: user.meta.location },
+      { $ref: inner.meta.location },
+    ]);
+  });
+
   it("returns a sub-attribute of members alone", async () => {
     const client = await door.tenant();
     const user = (await client.post("/Users", aUser())).body;

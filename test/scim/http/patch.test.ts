@@ -59,6 +59,17 @@ describeOnBoth("RFC 7644 §3.5.2 PATCH", (getDb) => {
     if (scimType !== undefined) expect(answer.body.scimType).toBe(scimType);
   });
 
+  it("answers a change of a group with 200 where attributes are asked for", async () => {
+    const client = await door.tenant();
+    const { id } = (await client.post("/Groups", aGroup())).body;
+    const answer = await client.patch(
+      `/Groups/${id}?attributes=displayName`,
+      patch({ op: "replace", path: "displayName", value: "Renamed" }),
+    );
+    expect(answer).toMatchObject({ status: 200, body: { id, displayName: "Renamed" } });
+    expect(answer.body).not.toHaveProperty("members");
+  });
+
   it("answers a change of a group with 204 and no body, whatever its size", async () => {
     const client = await door.tenant();
     const user = (await client.post("/Users", aUser())).body.id;
