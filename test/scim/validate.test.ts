@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { toGroupInput, toGroupReplacement, toUserDoc } from "../../src/scim/validate.ts";
 import { ENTERPRISE_USER, GROUP, USER, USHER_GROUP, USHER_USER } from "../../src/vocabulary/urns.ts";
 import { valueBounds } from "../../src/vocabulary/values.ts";
+import { quickestMs } from "../helpers/quickest.ts";
 
 const toDoc = (body: unknown) => toUserDoc(body, { active: true });
 const withUser = (members: object) => ({ userName: "u", ...members });
@@ -252,17 +253,18 @@ describe("toUserDoc", () => {
   it("answers 10,000 levels of nesting in milliseconds (PAR-2)", () => {
     let deep: unknown = "x";
     for (let i = 0; i < 10_001; i += 1) deep = i % 2 ? { value: deep, __proto__x: deep } : [deep];
-    const began = performance.now();
-    expect(toDoc({ userName: "u", shoeSize: deep })).toEqual({ userName: "u", active: true });
-    for (const body of [
-      { userName: deep },
-      withUser({ emails: deep }),
-      withUser({ name: deep }),
-      withUser({ [USHER_USER]: { budget: deep } }),
-    ]) {
-      expect(() => toDoc(body)).toThrow(problem("invalidValue"));
-    }
-    expect(performance.now() - began).toBeLessThan(100);
+    const ms = quickestMs(() => {
+      expect(toDoc({ userName: "u", shoeSize: deep })).toEqual({ userName: "u", active: true });
+      for (const body of [
+        { userName: deep },
+        withUser({ emails: deep }),
+        withUser({ name: deep }),
+        withUser({ [USHER_USER]: { budget: deep } }),
+      ]) {
+        expect(() => toDoc(body)).toThrow(problem("invalidValue"));
+      }
+    });
+    expect(ms).toBeLessThan(100);
   });
 });
 

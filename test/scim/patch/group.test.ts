@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parsePatch, toGroupChanges } from "../../../src/scim/patch/index.ts";
 import { parseFilter } from "../../../src/vocabulary/filter/index.ts";
 import { GROUP, PATCH_OP, USHER_GROUP } from "../../../src/vocabulary/urns.ts";
+import { quickestMs } from "../../helpers/quickest.ts";
 
 const changes = (...operations: unknown[]) =>
   toGroupChanges(parsePatch({ schemas: [PATCH_OP], Operations: operations }), { id: "me" });
@@ -128,8 +129,7 @@ describe("toGroupChanges", () => {
 
   it("reads 100,000 members in a fraction of a second", () => {
     const value = Array.from({ length: 100_000 }, (_, i) => ({ value: `0190-${i}` }));
-    const began = performance.now();
-    expect(changes({ op: "replace", path: "members", value })).toHaveLength(1);
-    expect(performance.now() - began).toBeLessThan(1000);
+    const ms = quickestMs(() => expect(changes({ op: "replace", path: "members", value })).toHaveLength(1));
+    expect(ms).toBeLessThan(1000);
   });
 });

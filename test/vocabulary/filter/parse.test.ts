@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { attributesRead, filterBounds, parseFilter, printFilter } from "../../../src/vocabulary/filter/index.ts";
 import { ENTERPRISE_USER, USER, USHER_USER } from "../../../src/vocabulary/urns.ts";
+import { quickestMs } from "../../helpers/quickest.ts";
 import { userFilter } from "../arbitraries.ts";
 
 const refusal = expect.objectContaining({ code: "invalidFilter" });
@@ -184,9 +185,8 @@ describe("bounds (PAR-2)", () => {
     ["brackets", repeated("a[b eq 1].c", 1400)],
     ["quotes", repeated('"', 16_001)],
   ])("%s are refused in milliseconds", (_, text) => {
-    const began = performance.now();
-    expect(() => parseFilter("User", text)).toThrow(refusal);
-    expect(performance.now() - began).toBeLessThan(50);
+    const ms = quickestMs(() => expect(() => parseFilter("User", text)).toThrow(refusal));
+    expect(ms).toBeLessThan(50);
   });
 
   it("let through what lies just below them", () => {
