@@ -1,6 +1,8 @@
 /** The whole server over a given database, on a free port, with a tenant whenever a test wants one. */
 import { randomBytes } from "node:crypto";
+import type { Express } from "express";
 import { operator } from "../../src/auth/principal.ts";
+import type { RateLimiter } from "../../src/auth/rate-limiter.ts";
 import { compose, type ServerDeps } from "../../src/cli/compose.ts";
 import type { OpenDatabase } from "../../src/db/transactions.ts";
 import { listen } from "../../src/http/server.ts";
@@ -46,6 +48,8 @@ export interface TenantOptions {
 
 export interface TestServer {
   readonly origin: string;
+  /** For tests that read its routes. */
+  readonly app: Express;
   readonly deps: ServerDeps;
   readonly operatorToken: string;
   /** As the operator, under /api/v1. */
@@ -61,12 +65,20 @@ export interface ServerOptions {
   readonly clock?: () => Date;
   readonly publicUrl?: string;
   readonly log?: Logger;
+  /** None unless a test wants one: suites send more than a client may. */
+  readonly limiter?: RateLimiter;
 }
 
 export async function startServer(database: OpenDatabase, options: ServerOptions = {}): Promise<TestServer> {
   const operatorToken = `operator-${randomBytes(24).toString("hex")}`;
   const log = options.log ?? createLogger((process.env.TEST_LOG_LEVEL as "info" | undefined) ?? "silent");
-  const composed = await compose({ database, secret: randomBytes(32), operatorToken, ...options, log });
+  const composed = await compose({
+    database,
+    secret: randomBytes(32),
+    operatorToken,
+    ...options,
+    log,
+  });
   const { deps } = composed;
   const listening = await listen(composed.app, { host: "127.0.0.1", port: 0 });
   const { origin } = listening;
@@ -74,6 +86,7 @@ export async function startServer(database: OpenDatabase, options: ServerOptions
 
   return {
     origin,
+    app: composed.app,
     deps,
     operatorToken,
     operator: sender("/api/v1", operatorToken),
