@@ -1,7 +1,7 @@
 /** Which attributes an answer carries (RFC 7644 §3.9, RFC 7643 §7 `returned`): chosen once a request, applied to each resource. */
 import {
   type Attribute,
-  type ResourceTypeName,
+  type ReadableTypeName,
   resolveName,
   resourceType,
   type Schema,
@@ -9,7 +9,7 @@ import {
 import { isObject, type Json, type JsonObject, member } from "../vocabulary/json.ts";
 
 export interface Selection {
-  readonly type: ResourceTypeName;
+  readonly type: ReadableTypeName;
   readonly attributes?: Names;
   readonly excluded?: Names;
 }
@@ -23,7 +23,7 @@ export interface SelectionQuery {
 }
 
 /** Reads the two lists. Names in any letter case, with URN, with sub-attribute; unknown ones select nothing. */
-export function toSelection(type: ResourceTypeName, query: SelectionQuery): Selection {
+export function toSelection(type: ReadableTypeName, query: SelectionQuery): Selection {
   const attributes = toNames(type, query.attributes);
   const excluded = toNames(type, query.excludedAttributes);
   return { type, ...(attributes ? { attributes } : {}), ...(excluded ? { excluded } : {}) };
@@ -49,7 +49,7 @@ export function project(resource: JsonObject, selection: Selection): JsonObject 
   return result;
 }
 
-function toNames(type: ResourceTypeName, names: readonly string[] | undefined): Names | undefined {
+function toNames(type: ReadableTypeName, names: readonly string[] | undefined): Names | undefined {
   const given = (names ?? []).map((name) => name.trim()).filter((name) => name !== "");
   if (given.length === 0) return undefined;
   const found = new Map<string, "all" | Map<string, "all" | Set<string>>>();

@@ -1,16 +1,23 @@
 /**
- * The attribute table: every attribute of User and Group with its characteristics (RFC 7643 §2.2, §7), built from the
+ * The attribute table: every attribute of every resource type with its characteristics (RFC 7643 §2.2, §7), built from the
  * schema documents in schemas/ and found by whatever name a client gives it. Maps, not objects: a client's text is never
  * looked up where `constructor` could be found.
  */
 import enterpriseUser from "../../schemas/EnterpriseUser.json" with { type: "json" };
+import entitlement from "../../schemas/Entitlement.json" with { type: "json" };
 import group from "../../schemas/Group.json" with { type: "json" };
+import oktaEntitlement from "../../schemas/OktaEntitlement.json" with { type: "json" };
+import oktaRole from "../../schemas/OktaRole.json" with { type: "json" };
+import role from "../../schemas/Role.json" with { type: "json" };
 import user from "../../schemas/User.json" with { type: "json" };
 import usherGroup from "../../schemas/UsherGroup.json" with { type: "json" };
 import usherUser from "../../schemas/UsherUser.json" with { type: "json" };
 import { ENTERPRISE_USER, otherSpellings } from "./urns.ts";
 
+/** What clients provision. */
 export type ResourceTypeName = "User" | "Group";
+/** What clients read: the above, and what the tenant's catalogues publish. */
+export type ReadableTypeName = ResourceTypeName | "Role" | "Entitlement";
 export type AttributeType =
   | "string"
   | "boolean"
@@ -51,7 +58,7 @@ export interface Schema {
 }
 
 export interface ResourceType {
-  readonly name: ResourceTypeName;
+  readonly name: ReadableTypeName;
   readonly core: Schema;
   readonly extensions: readonly Schema[];
   /** By every known spelling of their URNs in lower case, the longest first. */
@@ -122,7 +129,7 @@ interface SchemaDocument {
 }
 
 function toResourceType(
-  name: ResourceTypeName,
+  name: ReadableTypeName,
   coreDocument: SchemaDocument,
   extensionDocuments: readonly SchemaDocument[],
 ): ResourceType {
@@ -138,12 +145,21 @@ function toResourceType(
   return { name, core, extensions, spellings: spellings.sort(([a], [b]) => b.length - a.length) };
 }
 
-const resourceTypes: Readonly<Record<ResourceTypeName, ResourceType>> = {
+/** One row under two schemas: Okta's attributes stand beside the draft's, and its URN is another spelling of the draft's. */
+function withAlias(coreDocument: SchemaDocument, alias: SchemaDocument): SchemaDocument {
+  const known = new Set(coreDocument.attributes.map(({ name }) => name));
+  const further = alias.attributes.filter(({ name }) => !known.has(name));
+  return { id: coreDocument.id, attributes: [...coreDocument.attributes, ...further] };
+}
+
+const resourceTypes: Readonly<Record<ReadableTypeName, ResourceType>> = {
   User: toResourceType("User", user, [enterpriseUser, usherUser]),
   Group: toResourceType("Group", group, [usherGroup]),
+  Role: toResourceType("Role", withAlias(role, oktaRole), []),
+  Entitlement: toResourceType("Entitlement", withAlias(entitlement, oktaEntitlement), []),
 };
 
-export function resourceType(name: ResourceTypeName): ResourceType {
+export function resourceType(name: ReadableTypeName): ResourceType {
   return resourceTypes[name];
 }
 
@@ -176,7 +192,7 @@ export function attributeAt(path: AttrPath): Found | undefined {
  * What a name stands for, in any letter case: `title`, `name.givenName`, `<urn>:department`, `<urn>:manager.value`. A URN is
  * split where a known schema id ends: splitting at the last colon would take `2.0:User` apart.
  */
-export function resolveName(type: ResourceTypeName, name: string): Resolved {
+export function resolveName(type: ReadableTypeName, name: string): Resolved {
   const { core, extensions, spellings } = resourceTypes[type];
   const lower = name.toLowerCase();
   for (const [spelling, schema] of spellings) {
@@ -209,8 +225,13 @@ const extensionIds: ReadonlySet<string> = new Set(
   Object.values(resourceTypes).flatMap((type) => type.extensions.map((schema) => schema.id)),
 );
 
+/** Whether the attributes of a schema lie under its URN in a resource, and not at its top. */
+export function isExtension(schema: string): boolean {
+  return extensionIds.has(schema);
+}
+
 /** The path as a client writes it: plain in the core schema, with its URN in an extension. */
 export function formatPath(path: AttrPath): string {
   const name = path.sub === undefined ? path.attribute : `${path.attribute}.${path.sub}`;
-  return extensionIds.has(path.schema) ? `${path.schema}:${name}` : name;
+  return isExtension(path.schema) ? `${path.schema}:${name}` : name;
 }

@@ -2,6 +2,10 @@
 
 export const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
 export const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
+export const ROLE = "urn:ietf:params:scim:schemas:core:2.0:Role";
+export const ENTITLEMENT = "urn:ietf:params:scim:schemas:core:2.0:Entitlement";
+export const OKTA_ROLE = "urn:okta:scim:schemas:core:1.0:Role";
+export const OKTA_ENTITLEMENT = "urn:okta:scim:schemas:core:1.0:Entitlement";
 export const ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 export const USHER_USER = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
 export const USHER_GROUP = "urn:ietf:params:scim:schemas:extension:usher:2.0:Group";
@@ -10,8 +14,8 @@ export const PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /**
  * Other spellings of a schema that clients use, in lower case: the drafts before RFC 7643, and the enterprise URN without
- * its colon. See onelogin-user-put-draft-schemas and
- * entra-create-nulls in test/fixtures/clients.
+ * its colon; Okta's names of roles and entitlements. See onelogin-user-put-draft-schemas, entra-create-nulls and
+ * okta-entitlements-discovery in test/fixtures/clients.
  */
 export const otherSpellings: ReadonlyMap<string, string> = new Map([
   ["urn:scim:schemas:core:2.0:user", USER],
@@ -20,4 +24,6 @@ export const otherSpellings: ReadonlyMap<string, string> = new Map([
   ["urn:scim:schemas:extension:enterprise:2.0", ENTERPRISE_USER],
   ["urn:scim:schemas:extension:enterprise:1.0", ENTERPRISE_USER],
   ["urn:ietf:params:scim:schemas:extension:enterprise:2.0user", ENTERPRISE_USER],
+  ["urn:okta:scim:schemas:core:1.0:role", ROLE],
+  ["urn:okta:scim:schemas:core:1.0:entitlement", ENTITLEMENT],
 ]);

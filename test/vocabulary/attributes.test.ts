@@ -31,7 +31,7 @@ describe("the schema documents", () => {
     "%s describe every characteristic (RFC 7643 §7)",
     (_, document) => {
       expect(document).toMatchObject({
-        id: expect.stringMatching(/^urn:ietf:params:scim:schemas:/),
+        id: expect.stringMatching(/^urn:(ietf:params|okta):scim:schemas:/),
         description: expect.any(String),
       });
       for (const attribute of all(document.attributes)) {

@@ -1,9 +1,8 @@
 /** Whether a resource matches a filter: the meaning of every operator, to which the SQL of src/scim/filter-sql.ts is held. */
-import { type Attribute, type AttrPath, attributeAt } from "../attributes.ts";
+import { type Attribute, type AttrPath, attributeAt, isExtension } from "../attributes.ts";
 import { parseInstant } from "../instants.ts";
 import { isObject, member } from "../json.ts";
 import { isStorable, normaliseName } from "../names.ts";
-import { GROUP, USER } from "../urns.ts";
 import type { Comparison, Filter, Literal, Operator } from "./ast.ts";
 
 /**
@@ -36,7 +35,7 @@ function evaluate(filter: Filter, read: Read): boolean {
 }
 
 function valuesOf(path: AttrPath, resource: unknown): readonly unknown[] {
-  const container = path.schema === USER || path.schema === GROUP ? resource : member(resource, path.schema);
+  const container = isExtension(path.schema) ? member(resource, path.schema) : resource;
   const value = member(container, path.attribute);
   if (attributeAt(path)?.attribute.multiValued !== true) {
     return [path.sub === undefined ? value : member(value, path.sub)];

@@ -4,8 +4,8 @@ import {
   type Attribute,
   type AttrPath,
   attributeAt,
+  type ReadableTypeName,
   type Resolved,
-  type ResourceTypeName,
   resolveName,
   UNKNOWN,
 } from "../attributes.ts";
@@ -24,7 +24,7 @@ export interface ParseOptions {
 }
 
 /** The filter's tree; raises Problem `invalidFilter` that names the position and what would be right there. */
-export function parseFilter(type: ResourceTypeName, text: string, options: ParseOptions = {}): Filter {
+export function parseFilter(type: ReadableTypeName, text: string, options: ParseOptions = {}): Filter {
   const parser = new FilterParser(type, tokenize(text), options);
   const filter = parser.parseOr();
   parser.expectEnd();
@@ -36,7 +36,7 @@ const reserved: ReadonlySet<string> = new Set(["and", "or", "not"]);
 
 /** Reads one run of tokens; the path parser uses it for the brackets of a path. */
 export class FilterParser {
-  readonly #type: ResourceTypeName;
+  readonly #type: ReadableTypeName;
   readonly #tokens: readonly Token[];
   readonly #options: ParseOptions;
   #next = 0;
@@ -45,7 +45,7 @@ export class FilterParser {
   /** Inside brackets: the attribute whose sub-attributes are meant. */
   #within: AttrPath | undefined;
 
-  constructor(type: ResourceTypeName, tokens: readonly Token[], options: ParseOptions) {
+  constructor(type: ReadableTypeName, tokens: readonly Token[], options: ParseOptions) {
     this.#type = type;
     this.#tokens = tokens;
     this.#options = options;
