@@ -450,7 +450,7 @@ async function recordRefusal(work: Work, before: UserState | null, draft: Draft,
 }
 
 /** Whether one statement carries the whole decision: no grant, no request, no Admin, no team of a rule. */
-function isPlain(outcome: Outcome, rules: TenantRules, before?: UserState): outcome is Decision {
+export function isPlain(outcome: Outcome, rules: TenantRules, before?: UserState): outcome is Decision {
   return (
     outcome.kind === "decided" &&
     outcome.newGrant === null &&
@@ -485,7 +485,8 @@ export function draftOfState(state: UserState): Draft {
   return { doc, suspended, accepted, invitationExpiresAt, rolePin, tierPin, bindings };
 }
 
-function newView(id: string, decision: Decision, license: License, now: Date): UserAccount {
+/** What `insertUser` has made, from what is known; for users who wait for nothing. */
+export function newView(id: string, decision: Decision, license: License, now: Date): UserAccount {
   const at = now.toISOString();
   return {
     id,
