@@ -63,7 +63,7 @@ function toOperation(json: unknown, index: number): Operation {
 }
 
 /** The named members in any letter case; others are ignored, as Microsoft's samples carry extra ones. */
-function spelled<Name extends string>(
+export function spelled<Name extends string>(
   json: Readonly<Record<string, unknown>>,
   names: readonly Name[],
   label: string,
