@@ -15,6 +15,8 @@ export interface Config {
   readonly operatorToken: string | undefined;
   readonly secret: Buffer | undefined;
   readonly publicUrl: string | undefined;
+  /** Of one token; perSecond 0: unlimited. */
+  readonly rate: { readonly perSecond: number; readonly burst: number };
   readonly logLevel: (typeof logLevels)[number];
 }
 
@@ -63,6 +65,18 @@ export const variables: readonly Variable[] = [
     default: undefined,
     example: "https://usher.example.com",
   },
+  {
+    name: "USHER_RATE_LIMIT",
+    meaning: `requests a second of one token, sustained; a tenant's together: ${limits.tenantRateFactor} times that; 0 for no limit; beyond: 429`,
+    default: String(limits.rateLimitDefault),
+    example: "250",
+  },
+  {
+    name: "USHER_RATE_BURST",
+    meaning: "requests of one token at once, after a rest; each operation of a Bulk counts as one",
+    default: String(limits.rateBurstDefault),
+    example: "2500",
+  },
   { name: "LOG_LEVEL", meaning: logLevels.join(", "), default: "info", example: "warn" },
 ];
 
@@ -91,6 +105,8 @@ const environment = z.object({
   USHER_PUBLIC_URL: url(["http:", "https:"], "an http or https URL")
     .refine((text) => !URL.canParse(text) || hasOriginOnly(new URL(text)), "carries a query, a fragment or a user name")
     .optional(),
+  USHER_RATE_LIMIT: wholeNumber(0, 1_000_000),
+  USHER_RATE_BURST: wholeNumber(1, 1_000_000),
   LOG_LEVEL: z.enum(logLevels, { error: `is not one of ${logLevels.join(", ")}` }),
 });
 
@@ -111,6 +127,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     operatorToken: data.USHER_OPERATOR_TOKEN,
     secret: data.USHER_SECRET,
     publicUrl: data.USHER_PUBLIC_URL?.replace(/\/+$/, ""),
+    rate: { perSecond: data.USHER_RATE_LIMIT, burst: data.USHER_RATE_BURST },
     logLevel: data.LOG_LEVEL,
   };
 }

@@ -46,4 +46,18 @@ export const limits = {
   provisioningLogDays: 45,
   /** A request id taken over from the client. Longer or stranger ones are replaced by our own. */
   requestIdLengthMax: 128,
+
+  /**
+   * Requests of one token: a second, sustained, and at once after a rest; USHER_RATE_LIMIT, USHER_RATE_BURST. Identity
+   * providers send 25 to 50 a second; a Bulk counts each of its operations, and 1,000 are the most it holds. Beyond: 429.
+   */
+  rateLimitDefault: 100,
+  rateBurstDefault: 1_000,
+  /** A tenant's tokens together, as a multiple of one: four connections at full speed. More tokens are no way around. */
+  tenantRateFactor: 4,
+  /** Failed authentications of one address: a misconfigured client is told so, a guesser learns little. Beyond: 429. */
+  failedAuthenticationsPerSecond: 20,
+  failedAuthenticationsBurst: 100,
+  /** Buckets of each kind that a process remembers, 200 bytes each. Beyond, the least recently used is full again. */
+  rateBucketsMax: 10_000,
 } as const;

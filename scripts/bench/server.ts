@@ -36,6 +36,7 @@ export async function startServer(databaseUrl: string, cleanup: Cleanup): Promis
       DATABASE_URL: databaseUrl,
       USHER_OPERATOR_TOKEN: operatorToken,
       USHER_SECRET: randomBytes(32).toString("hex"),
+      USHER_RATE_LIMIT: "0",
     },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -39,6 +39,7 @@ async function startServer(env: NodeJS.ProcessEnv): Promise<Server> {
       LOG_LEVEL: "error",
       USHER_DATA_DIR: folder,
       USHER_OPERATOR_TOKEN: operatorToken,
+      USHER_RATE_LIMIT: "0",
     },
     stdio: ["ignore", "pipe", "inherit"],
   });

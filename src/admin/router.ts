@@ -1,13 +1,14 @@
 /**
  * The management API and access evaluation. openapi.yaml says which routes there are; a route without a handler, or a
  * handler without a route, stops the process at its start. A request passes, in this order: authentication, the
- * permission that its operation names, its body, the document's schema, the handler.
+ * rate limit, the permission that its operation names, its body, the document's schema, the handler.
  */
 import { type NextFunction, type Request, type RequestHandler, type Response, Router } from "express";
 import * as OpenApiValidator from "express-openapi-validator";
 import { authenticate } from "../auth/authenticate.ts";
 import { requirePermission } from "../auth/authority.ts";
 import { type Principal, requireOperator, requireScope } from "../auth/principal.ts";
+import { countingFailures } from "../auth/rate-limiter.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
 import { isUuid } from "../provisioning/users.ts";
@@ -30,7 +31,11 @@ function createRouter(deps: AdminDeps, base: string, validate: RequestHandler[],
   const router = Router({ caseSensitive: true, strict: true });
   // AUTH-1: before anything else, so that a route added tomorrow is closed as well.
   router.use(async (req, res, next) => {
-    res.locals.principal = await authenticate(deps, req.get("authorization"));
+    const principal = await countingFailures(deps.limiter, req.socket.remoteAddress, () =>
+      authenticate(deps, req.get("authorization")),
+    );
+    deps.limiter?.admit(principal, base === "/access/v1" ? "access" : "management");
+    res.locals.principal = principal;
     next();
   });
   const own = operations.filter((operation) => operation.path.startsWith(`${base}/`));

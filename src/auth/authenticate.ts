@@ -5,6 +5,7 @@ import type { Executor, Statement } from "../db/database.ts";
 import { Problem } from "../problems.ts";
 import { isActiveNow, type PersonRow } from "./authority.ts";
 import { operator, type Principal } from "./principal.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
 import { type Secret, sameDigest } from "./secret.ts";
 import { parseToken, type TokenText } from "./token-text.ts";
 
@@ -15,6 +16,8 @@ export interface AuthDeps {
   readonly secret: Secret;
   /** USHER_OPERATOR_TOKEN. */
   readonly operatorToken?: Secret | undefined;
+  /** Without one nobody is limited. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /** How exact `lastUsedAt` is: one write a token in this time, whatever its traffic. */

@@ -1,6 +1,7 @@
 /** Puts the server together: the tools of the use cases, the jobs, the doors, the app around them. */
 import type { Express } from "express";
 import { createAdminRouters } from "../admin/router.ts";
+import type { RateLimiter } from "../auth/rate-limiter.ts";
 import { Secret } from "../auth/secret.ts";
 import { openProvisioningLog, type ProvisioningLog } from "../db/provisioning-log.ts";
 import type { OpenDatabase } from "../db/transactions.ts";
@@ -19,6 +20,8 @@ export interface Parts {
   readonly secret: Buffer;
   readonly operatorToken: string;
   readonly publicUrl?: string | undefined;
+  /** Without one nobody is limited. */
+  readonly limiter?: RateLimiter | undefined;
   readonly log: Logger;
   readonly clock?: () => Date;
 }
@@ -27,6 +30,7 @@ export interface Parts {
 export interface ServerDeps extends TokenDeps {
   readonly operatorToken: Secret;
   readonly publicUrl: string | undefined;
+  readonly limiter: RateLimiter | undefined;
   readonly log: Logger;
   readonly provisioningLog: ProvisioningLog;
 }
@@ -53,6 +57,7 @@ export async function compose(parts: Parts): Promise<Composed> {
     secret: new Secret(parts.secret.toString("hex")),
     operatorToken: new Secret(parts.operatorToken),
     publicUrl: parts.publicUrl,
+    limiter: parts.limiter,
     provisioningLog: openProvisioningLog(database, {
       onError: (error) => log.warn({ err: error }, "exchanges could not be written to the provisioning log"),
     }),

@@ -1,4 +1,5 @@
 /** `usher serve`: open, migrate, compose, listen; on SIGTERM or SIGINT finish what is in flight and leave. */
+import { RateLimiter } from "../auth/rate-limiter.ts";
 import type { Config } from "../config.ts";
 import { migrate } from "../db/migrate.ts";
 import { listen } from "../http/server.ts";
@@ -16,7 +17,8 @@ export async function serve(config: Config, log: Logger): Promise<number> {
   try {
     const applied = await migrate(configured.database);
     if (applied.length > 0) log.info({ applied }, "database migrated");
-    const composed = await compose({ ...configured, publicUrl: config.publicUrl, log });
+    const limiter = new RateLimiter(config.rate);
+    const composed = await compose({ ...configured, publicUrl: config.publicUrl, limiter, log });
     try {
       // First the port: tokens are shown once, so nothing may fail between their making and their showing.
       const listening = await listen(composed.app, config);
