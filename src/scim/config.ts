@@ -36,6 +36,23 @@ export function serviceProviderConfig(baseUrl: string): object {
         primary: true,
       },
     ],
+    // draft-ietf-scim-roles-entitlements-01, spelled as it spells it. ROL-1, LIC-1: of several only one takes effect.
+    RolesAndEntitlements: {
+      roles: {
+        supported: true,
+        multipleRolesSupported: false,
+        primarySupported: true,
+        typeSupported: true,
+        types: ["administrative", "standard"],
+      },
+      entitlements: {
+        supported: true,
+        multipleEntitlementsSupported: false,
+        primarySupported: true,
+        typeSupported: true,
+        types: ["license"],
+      },
+    },
     meta: { resourceType: "ServiceProviderConfig", location: `${baseUrl}/ServiceProviderConfig` },
   };
 }

@@ -1,61 +1,83 @@
 /** The documents of RFC 7644 §4: schemas, resource types and the service provider's configuration, as they are served. */
 import enterpriseUser from "../../schemas/EnterpriseUser.json" with { type: "json" };
+import entitlement from "../../schemas/Entitlement.json" with { type: "json" };
 import group from "../../schemas/Group.json" with { type: "json" };
+import oktaEntitlement from "../../schemas/OktaEntitlement.json" with { type: "json" };
+import oktaRole from "../../schemas/OktaRole.json" with { type: "json" };
+import role from "../../schemas/Role.json" with { type: "json" };
 import user from "../../schemas/User.json" with { type: "json" };
 import usherGroup from "../../schemas/UsherGroup.json" with { type: "json" };
 import usherUser from "../../schemas/UsherUser.json" with { type: "json" };
 import { Problem } from "../problems.ts";
-import { ENTERPRISE_USER, GROUP, USER, USHER_GROUP, USHER_USER } from "../vocabulary/urns.ts";
+import {
+  ENTERPRISE_USER,
+  ENTITLEMENT,
+  GROUP,
+  OKTA_ENTITLEMENT,
+  OKTA_ROLE,
+  ROLE,
+  USER,
+  USHER_GROUP,
+  USHER_USER,
+} from "../vocabulary/urns.ts";
 import { serviceProviderConfig } from "./config.ts";
+import { entityTag } from "./entity-tag.ts";
 
 const LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const RESOURCE_TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
 const SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 
-interface Document {
+/** A document as it is served: serialized once, its text is the answer. */
+export interface Document {
+  readonly text: string;
+  /** Its entity tag. */
+  readonly version: string;
+}
+
+interface Source {
   readonly id: string;
   readonly [member: string]: unknown;
 }
 
-/** Documents under one base URL, serialized once: their text is the answer. */
+/** Documents of one kind under one base URL. */
 interface Shelf {
-  readonly list: string;
-  readonly byId: ReadonlyMap<string, string>;
+  readonly list: Document;
+  readonly byId: ReadonlyMap<string, Document>;
 }
 
 interface Documents {
   readonly schemas: Shelf;
   readonly resourceTypes: Shelf;
-  readonly config: string;
+  readonly config: Document;
 }
 
-export function listSchemas(baseUrl: string): string {
+export function listSchemas(baseUrl: string): Document {
   return documentsUnder(baseUrl).schemas.list;
 }
 
 /** The schema of this URN, whatever its letter case; Problem `notFound`. */
-export function getSchema(baseUrl: string, urn: string): string {
+export function getSchema(baseUrl: string, urn: string): Document {
   return taken(documentsUnder(baseUrl).schemas, urn, "schema");
 }
 
-export function listResourceTypes(baseUrl: string): string {
+export function listResourceTypes(baseUrl: string): Document {
   return documentsUnder(baseUrl).resourceTypes.list;
 }
 
-/** The resource type of this name; Problem `notFound`. */
-export function getResourceType(baseUrl: string, name: string): string {
-  return taken(documentsUnder(baseUrl).resourceTypes, name, "resource type");
+/** The resource type of this id, whatever its letter case; Problem `notFound`. */
+export function getResourceType(baseUrl: string, id: string): Document {
+  return taken(documentsUnder(baseUrl).resourceTypes, id, "resource type");
 }
 
-export function getServiceProviderConfig(baseUrl: string): string {
+export function getServiceProviderConfig(baseUrl: string): Document {
   return documentsUnder(baseUrl).config;
 }
 
-function taken(shelf: Shelf, id: string, what: string): string {
-  const text = shelf.byId.get(id.toLowerCase());
-  if (text === undefined)
+function taken(shelf: Shelf, id: string, what: string): Document {
+  const document = shelf.byId.get(id.toLowerCase());
+  if (document === undefined)
     throw new Problem("notFound", `There is no ${what} of that name; the list shows all of them.`);
-  return text;
+  return document;
 }
 
 /** Base URLs come from the Host header where no public URL is configured, so a stranger must not fill the memory. */
@@ -70,32 +92,41 @@ function documentsUnder(baseUrl: string): Documents {
     resourceTypes: toShelf(
       resourceTypes.map((type) => located(type, RESOURCE_TYPE, "ResourceType", `${baseUrl}/ResourceTypes/${type.id}`)),
     ),
-    config: JSON.stringify(serviceProviderConfig(baseUrl)),
+    config: toDocument(serviceProviderConfig(baseUrl)),
   };
   if (cache.size >= cacheMax) cache.clear();
   cache.set(baseUrl, made);
   return made;
 }
 
-function located(document: Document, schema: string, resourceType: string, location: string): Document {
-  return { schemas: [schema], ...document, meta: { resourceType, location } };
+function located(source: Source, schema: string, resourceType: string, location: string): Source {
+  return { schemas: [schema], ...source, meta: { resourceType, location } };
 }
 
-function toShelf(documents: readonly Document[]): Shelf {
+function toShelf(sources: readonly Source[]): Shelf {
   const list = {
     schemas: [LIST_RESPONSE],
-    totalResults: documents.length,
+    totalResults: sources.length,
     startIndex: 1,
-    itemsPerPage: documents.length,
-    Resources: documents,
+    itemsPerPage: sources.length,
+    Resources: sources,
   };
   return {
-    list: JSON.stringify(list),
-    byId: new Map(documents.map((document) => [document.id.toLowerCase(), JSON.stringify(document)])),
+    list: toDocument(list),
+    byId: new Map(sources.map((source) => [source.id.toLowerCase(), toDocument(source)])),
   };
 }
 
-const resourceTypes: readonly Document[] = [
+function toDocument(value: object): Document {
+  const text = JSON.stringify(value);
+  return { text, version: entityTag(text) };
+}
+
+/**
+ * An endpoint stands here once for each schema under which clients look for it. The name is what `meta.resourceType` of its
+ * resources says (RFC 7643 §6), so an alias has an id of its own and the name of what it is an alias of.
+ */
+const resourceTypes: readonly Source[] = [
   {
     id: "User",
     name: "User",
@@ -115,7 +146,36 @@ const resourceTypes: readonly Document[] = [
     schema: GROUP,
     schemaExtensions: [{ schema: USHER_GROUP, required: false }],
   },
+  ...readOnlyType("Role", "/Roles", "A role that users can hold.", { core: ROLE, okta: OKTA_ROLE }),
+  ...readOnlyType("Entitlement", "/Entitlements", "A license tier that users can hold a seat of.", {
+    core: ENTITLEMENT,
+    okta: OKTA_ENTITLEMENT,
+  }),
 ];
 
+/** Okta looks for URNs of its own; see okta-entitlements-discovery in test/fixtures/clients. */
+function readOnlyType(
+  name: string,
+  endpoint: string,
+  description: string,
+  schema: { readonly core: string; readonly okta: string },
+): Source[] {
+  const type = { name, endpoint, description, schemaExtensions: [] };
+  return [
+    { ...type, id: name, schema: schema.core },
+    { ...type, id: `Okta${name}`, schema: schema.okta },
+  ];
+}
+
 /** The schema documents as they lie in schemas/. */
-const schemas: readonly Document[] = [user, group, enterpriseUser, usherUser, usherGroup];
+const schemas: readonly Source[] = [
+  user,
+  group,
+  enterpriseUser,
+  usherUser,
+  usherGroup,
+  role,
+  entitlement,
+  oktaRole,
+  oktaEntitlement,
+];

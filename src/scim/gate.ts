@@ -10,7 +10,7 @@ import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
 import { contextOf, currentScope } from "./scope.ts";
 
-type Kind = "resources" | "resource" | "search" | "me" | "documents" | "document" | "absent";
+type Kind = "resources" | "resource" | "search" | "me" | "documents" | "document" | "catalogue" | "absent";
 
 export interface Route {
   readonly kind: Kind;
@@ -35,6 +35,10 @@ export function routeOf(path: string): Route | undefined {
       return resourceRoute("/Users", second, bounds.userBodyBytesMax);
     case "groups":
       return resourceRoute("/Groups", second, limits.scimBodyBytesMax);
+    case "roles":
+      return catalogueRoute("/Roles", second);
+    case "entitlements":
+      return catalogueRoute("/Entitlements", second);
     case "schemas":
       return documentRoute("/Schemas", second);
     case "resourcetypes":
@@ -68,6 +72,12 @@ function documentRoute(template: string, second: string | undefined): Route {
   const bodyBytesMax = bounds.smallBodyBytesMax;
   if (second === undefined) return { kind: "documents", methods: READ, bodyBytesMax, template };
   return { kind: "document", methods: READ, id: decodeSegment(second), bodyBytesMax, template: `${template}/:id` };
+}
+
+/** Resources that are only read: listed and searched like others, changed through the management API. */
+function catalogueRoute(template: string, second: string | undefined): Route {
+  const route = resourceRoute(template, second, bounds.smallBodyBytesMax);
+  return route.kind === "search" ? route : { ...route, kind: "catalogue", methods: READ };
 }
 
 /** A route of the standard that this server does not offer yet. */
@@ -111,18 +121,21 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
     await discardBody(req);
     req.body = undefined;
   }
-  if (route.kind === "me") leadToSelf(req);
+  if (route.kind === "me") leadToSelf(req, res);
   next();
 }
 
-/** RFC 7644 §3.11: /Me is the user whom the credential acts for; the answer's Location says where that is. */
-function leadToSelf(req: Request): void {
+/**
+ * RFC 7644 §3.11: /Me is the user whom the credential acts for. "In any response, the HTTP 'Location' header MUST be the
+ * permanent location of the aliased resource": also in a refusal.
+ */
+function leadToSelf(req: Request, res: Response): void {
   const scope = currentScope();
   const { person } = contextOf(scope).principal;
   if (!person)
     throw new Problem("notImplemented", "This token acts for nobody: /Me is for tokens that belong to a user.");
-  scope.me = true;
   req.url = `/Users/${person}`;
+  res.setHeader("Location", scope.baseUrl + req.url);
 }
 
 /** Before the body is looked at: Okta posts something that is no JSON to a discovery endpoint and wants 405. */

@@ -2,11 +2,18 @@
  * Our classes in scimmy's places. Its routers call them; its own constructors, which would parse what the client sent,
  * never run with a client's text. The classes hold no state: everything of a request is in its scope.
  */
-import type { IncomingMessage } from "node:http";
 import SCIMMY from "scimmy";
-import { getResourceType, getSchema, getServiceProviderConfig, listResourceTypes, listSchemas } from "./discovery.ts";
-import { passing } from "./handler.ts";
-import { type Answer, type Body, groups, type Operations, type Preconditions, users } from "./operations.ts";
+import { matchesTag } from "../provisioning/preconditions.ts";
+import { deliver } from "./deliver.ts";
+import {
+  type Document,
+  getResourceType,
+  getSchema,
+  getServiceProviderConfig,
+  listResourceTypes,
+  listSchemas,
+} from "./discovery.ts";
+import { type Body, groups, type Operations, users } from "./operations.ts";
 import { emptyQuery, type ScimQuery } from "./query.ts";
 import { currentScope, type Scope } from "./scope.ts";
 
@@ -70,49 +77,43 @@ class Group extends ProvisionedResource {
   readonly operations = groups;
 }
 
-/** Carries an operation out under the conditions of the request and puts its answer's headers on the response. */
-async function deliver(scope: Scope, operation: (conditions: Preconditions) => Promise<Answer>) {
-  const { response } = scope;
-  const { status, text, location, version } = await passing(scope, () => operation(conditionsOf(response.req)));
-  if (version !== undefined) response.setHeader("ETag", version);
-  // RFC 7644 §3.3; §3.11: who asked for /Me is told where that is.
-  if (location !== undefined && (status === 201 || scope.me)) response.setHeader("Location", location);
-  if (status === 304) response.status(304);
-  return text;
-}
-
-function conditionsOf({ headers }: IncomingMessage): Preconditions {
-  const { "if-match": ifMatch, "if-none-match": ifNoneMatch } = headers;
-  return { ...(ifMatch ? { ifMatch } : {}), ...(ifNoneMatch ? { ifNoneMatch } : {}) };
-}
+/** How long a client may keep a discovery document: it changes with a new version of this server alone, seconds. */
+const documentMaxAge = 3_600;
 
 /** A discovery document, or the list of them. */
 abstract class DocumentResource extends OwnResource {
-  abstract text(baseUrl: string): string;
+  abstract find(baseUrl: string): Document;
 
-  read() {
+  async read() {
     const scope = currentScope();
-    return passing(scope, async () => this.text(scope.baseUrl));
+    const text = await deliver(scope, async ({ ifNoneMatch }) => {
+      const { text, version } = this.find(scope.baseUrl);
+      return ifNoneMatch !== undefined && matchesTag(ifNoneMatch, version)
+        ? { status: 304, version }
+        : { status: 200, text, version };
+    });
+    scope.response.setHeader("Cache-Control", `private, max-age=${documentMaxAge}`);
+    return text;
   }
 }
 
 class Schema extends DocumentResource {
   static readonly endpoint = "/Schemas";
-  text(baseUrl: string) {
+  find(baseUrl: string) {
     return this.target === undefined ? listSchemas(baseUrl) : getSchema(baseUrl, this.target);
   }
 }
 
 class ResourceType extends DocumentResource {
   static readonly endpoint = "/ResourceTypes";
-  text(baseUrl: string) {
+  find(baseUrl: string) {
     return this.target === undefined ? listResourceTypes(baseUrl) : getResourceType(baseUrl, this.target);
   }
 }
 
 class ServiceProviderConfig extends DocumentResource {
   static readonly endpoint = "/ServiceProviderConfig";
-  text(baseUrl: string) {
+  find(baseUrl: string) {
     return getServiceProviderConfig(baseUrl);
   }
 }

@@ -7,11 +7,13 @@ import { SCIMMYRouters } from "scimmy-routers";
 import { requireScope } from "../auth/principal.ts";
 import { countingFailures } from "../auth/rate-limiter.ts";
 import { Recogniser } from "../auth/recognise.ts";
+import { type Catalogue, entitlements, roles } from "./catalogue.ts";
+import { deliver } from "./deliver.ts";
 import { gate } from "./gate.ts";
 import { passing, unwrapFailure } from "./handler.ts";
 import { logExchange } from "./log-exchange.ts";
 import { groups, type Operations, users } from "./operations.ts";
-import { parseSearchRequest } from "./query.ts";
+import { parseSearchRequest, type ScimQuery } from "./query.ts";
 import { declareResources } from "./resources.ts";
 import { currentScope, type ScimDeps, type Scope, within } from "./scope.ts";
 
@@ -24,6 +26,11 @@ export function createScimRouter(deps: ScimDeps): Router {
   router.use(gate);
   router.post("/Users/.search", search(users));
   router.post("/Groups/.search", search(groups));
+  for (const catalogue of [roles, entitlements]) {
+    router.get(catalogue.endpoint, publish(catalogue));
+    router.get(`${catalogue.endpoint}/:id`, publish(catalogue));
+    router.post(`${catalogue.endpoint}/.search`, search(catalogue));
+  }
   router.use(scimmyRouters());
   router.use(unwrapFailure);
   return router;
@@ -39,7 +46,6 @@ function inScope(deps: ScimDeps): RequestHandler {
       requestId: typeof res.locals.requestId === "string" ? res.locals.requestId : deps.newId(),
       confirm: async () => {},
       context: undefined,
-      me: false,
       failure: undefined,
       answer: undefined,
       decision: undefined,
@@ -65,11 +71,24 @@ function requireScimToken(deps: ScimDeps): RequestHandler {
 }
 
 /** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */
-function search({ list }: Operations): RequestHandler {
+function search({ list }: Pick<Operations | Catalogue, "list">): RequestHandler {
   return async (req, res) => {
     const scope = currentScope();
     const { text } = await passing(scope, () => list(scope, parseSearchRequest(req.body)));
     res.set("Content-Type", "application/scim+json").send(text);
+  };
+}
+
+/** Resources that are only read, and that scimmy does not know. */
+function publish(catalogue: Catalogue): RequestHandler<{ id?: string }> {
+  return async (req, res) => {
+    const scope = currentScope();
+    const query = req.query as unknown as ScimQuery;
+    const { id } = req.params;
+    const text = await deliver(scope, (conditions) =>
+      id === undefined ? catalogue.list(scope, query, conditions) : catalogue.get(scope, id, query, conditions),
+    );
+    res.send(text);
   };
 }
 

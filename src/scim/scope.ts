@@ -27,8 +27,6 @@ export interface Scope {
   confirm: () => Promise<void>;
   /** Set by authentication; nothing that reads it runs before. */
   context: RequestContext | undefined;
-  /** Whether the client asked for /Me, and was led to the resource that it is. */
-  me: boolean;
   /** The error behind what scimmy hands on, with its headers and its cause. */
   failure: unknown;
   /** What the provisioning log tells of the answer: the resource of a write, never the rows of a list. */

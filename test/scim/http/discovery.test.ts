@@ -5,6 +5,10 @@ import { ENTERPRISE_USER, ERROR, LIST_RESPONSE, openDoor, USHER_GROUP, USHER_USE
 
 const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
+const ROLE = "urn:ietf:params:scim:schemas:core:2.0:Role";
+const ENTITLEMENT = "urn:ietf:params:scim:schemas:core:2.0:Entitlement";
+const OKTA_ROLE = "urn:okta:scim:schemas:core:1.0:Role";
+const OKTA_ENTITLEMENT = "urn:okta:scim:schemas:core:1.0:Entitlement";
 
 describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
   const door = openDoor(getDb);
@@ -13,9 +17,12 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
     const client = await door.tenant();
     const { body, text, status } = await client.get("/Schemas");
     expect(status).toBe(200);
-    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 5, startIndex: 1, itemsPerPage: 5 });
+    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 9, startIndex: 1, itemsPerPage: 9 });
     expect(body.Resources.map((schema: { id: string }) => schema.id).sort()).toEqual(
-      [USER, GROUP, ENTERPRISE_USER, USHER_USER, USHER_GROUP].sort(),
+      [
+        ...[USER, GROUP, ENTERPRISE_USER, USHER_USER, USHER_GROUP],
+        ...[ROLE, ENTITLEMENT, OKTA_ROLE, OKTA_ENTITLEMENT],
+      ].sort(),
     );
     expect(text).not.toContain("null");
     for (const schema of body.Resources) {
@@ -51,7 +58,7 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
   it("lists the resource types with their extensions", async () => {
     const client = await door.tenant();
     const { body } = await client.get("/ResourceTypes");
-    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 2 });
+    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 6 });
     const [user, group] = body.Resources;
     expect(user).toMatchObject({ id: "User", name: "User", endpoint: "/Users", schema: USER });
     expect(user.schemaExtensions).toEqual([
@@ -98,7 +105,7 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
 
   it("ignores paging and projection here, and refuses a filter with 403", async () => {
     const client = await door.tenant();
-    expect((await client.get("/Schemas?count=1&startIndex=3&attributes=id&sortBy=x")).body.Resources).toHaveLength(5);
+    expect((await client.get("/Schemas?count=1&startIndex=3&attributes=id&sortBy=x")).body.Resources).toHaveLength(9);
     expect((await client.get("/Schemas?filter=id+pr")).status).toBe(403);
     expect((await client.get("/ServiceProviderConfig?FILTER=x")).status).toBe(403);
   });
