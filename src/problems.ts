@@ -2,7 +2,7 @@
 
 interface Kind {
   readonly status: number;
-  /** RFC 7644 §3.12 Table 9, where one of its words fits. */
+  /** RFC 7644 §3.12 Table 9 or RFC 9865 §2.1 Table 3, where one of their words fits. */
   readonly scimType?: string;
   readonly title: string;
 }
@@ -11,6 +11,9 @@ const catalogue = {
   invalidSyntax: { status: 400, scimType: "invalidSyntax", title: "The request body is not what this operation takes" },
   invalidValue: { status: 400, scimType: "invalidValue", title: "A value is missing or not acceptable" },
   invalidFilter: { status: 400, scimType: "invalidFilter", title: "The filter cannot be read" },
+  invalidCursor: { status: 400, scimType: "invalidCursor", title: "The cursor is not one of this list" },
+  expiredCursor: { status: 400, scimType: "expiredCursor", title: "The cursor is too old" },
+  invalidCount: { status: 400, scimType: "invalidCount", title: "The page size is not acceptable" },
   invalidPath: { status: 400, scimType: "invalidPath", title: "The path cannot be read" },
   noTarget: { status: 400, scimType: "noTarget", title: "The path matches nothing" },
   mutability: { status: 400, scimType: "mutability", title: "The attribute cannot be changed" },

@@ -12,6 +12,8 @@ export const bounds = {
   parameterLengthMax: 16_384,
   /** Names in `attributes` or `excludedAttributes`. Beyond it 400. */
   attributeNamesMax: 200,
+  /** A cursor is good for this long: whoever pages asks again within seconds, whoever looks into it within the hour. */
+  cursorSeconds: 3600,
 } as const;
 
 /**
@@ -27,6 +29,15 @@ export function serviceProviderConfig(baseUrl: string): object {
     changePassword: { supported: false },
     sort: { supported: true },
     etag: { supported: true },
+    // RFC 9865 §4. Index stays the default: Entra and Okta send startIndex.
+    pagination: {
+      cursor: true,
+      index: true,
+      defaultPaginationMethod: "index",
+      defaultPageSize: limits.pageSizeDefault,
+      maxPageSize: limits.pageSizeMax,
+      cursorTimeout: bounds.cursorSeconds,
+    },
     authenticationSchemes: [
       {
         type: "oauthbearertoken",

@@ -1,23 +1,13 @@
 /**
- * A filter as a SQL condition, and the order of a list (RFC 7644 §3.4.2). The tree is walked here; where an attribute lies
- * say filter-sql/users.ts and filter-sql/groups.ts, how one value is compared filter-sql/compare.ts.
+ * A filter as a SQL condition (RFC 7644 §3.4.2.2). The tree is walked here; where an attribute lies say filter-sql/users.ts
+ * and filter-sql/groups.ts, how one value is compared filter-sql/compare.ts, what lists are sorted by filter-sql/sort-key.ts.
  */
 import { type RawBuilder, type SqlBool, sql } from "kysely";
-import { Problem } from "../problems.ts";
-import { type AttrPath, attributeAt, type ResourceTypeName, resolveName } from "../vocabulary/attributes.ts";
+import { type AttrPath, attributeAt, type ResourceTypeName } from "../vocabulary/attributes.ts";
 import type { Comparison, Filter } from "../vocabulary/filter/index.ts";
-import {
-  type Condition,
-  compareScalar,
-  foldCase,
-  isPresent,
-  negate,
-  never,
-  type Scalar,
-} from "./filter-sql/compare.ts";
-import { locateInGroups } from "./filter-sql/groups.ts";
+import { type Condition, compareScalar, isPresent, negate, never, type Scalar } from "./filter-sql/compare.ts";
+import { locator, scalarAt } from "./filter-sql/locate.ts";
 import type { List, Locate, Source } from "./filter-sql/source.ts";
-import { locateInUsers } from "./filter-sql/users.ts";
 
 /**
  * The condition under which a row matches, for `where`. The query reads `users as u` or `groups as g` and bounds the tenant
@@ -25,33 +15,6 @@ import { locateInUsers } from "./filter-sql/users.ts";
  */
 export function filterToSql(type: ResourceTypeName, tenantId: string, filter: Filter): RawBuilder<SqlBool> {
   return compile(filter, locator(type, tenantId));
-}
-
-export interface SortKey {
-  readonly expression: RawBuilder<unknown>;
-  readonly direction: "asc" | "desc";
-}
-
-/**
- * The keys to order by, the id last so that the order is total. RFC 7644 §3.4.2.3: a list is sorted by its primary or first
- * element; resources without the value come last in ascending order, as in PostgreSQL. Raises `invalidValue`.
- */
-export function orderBy(
-  type: ResourceTypeName,
-  tenantId: string,
-  sortBy: string | undefined,
-  sortOrder: "ascending" | "descending" = "ascending",
-): SortKey[] {
-  const id: SortKey = { expression: type === "User" ? sql`u.id` : sql`g.id`, direction: "asc" };
-  if (sortBy === undefined) return [id];
-  const resolved = resolveName(type, sortBy);
-  const key = resolved.kind === "attribute" ? sortKey(resolved.path, locator(type, tenantId)) : undefined;
-  if (!key) throw new Problem("invalidValue", `sortBy must name an attribute of a ${type} that has an order.`);
-  return [{ expression: key, direction: sortOrder === "descending" ? "desc" : "asc" }, id];
-}
-
-function locator(type: ResourceTypeName, tenantId: string): Locate {
-  return type === "User" ? locateInUsers(tenantId) : locateInGroups(tenantId);
 }
 
 function compile(filter: Filter, locate: Locate): Condition {
@@ -129,23 +92,6 @@ function some(list: List, condition: Condition): Condition {
   return sql<SqlBool>`exists (select from ${list.from} where ${condition})`;
 }
 
-function scalarAt(source: Source | undefined, path: AttrPath): Scalar | undefined {
-  if (!source || source.shape === "single") return source;
-  if (source.shape === "list") return source.sub(path.sub);
-  return path.sub === undefined ? undefined : source.sub(path.sub);
-}
-
 function asSource(scalar: Scalar | undefined): Source | undefined {
   return scalar && { shape: "single", ...scalar };
-}
-
-function sortKey(path: AttrPath, locate: Locate): RawBuilder<unknown> | undefined {
-  const leaf = attributeAt(path)?.leaf;
-  const target = leaf?.type === "complex" && leaf.subAttributes.has("value") ? { ...path, sub: "value" } : path;
-  const source = locate(target);
-  const scalar = scalarAt(source, target);
-  const exact = attributeAt(target)?.leaf.caseExact ?? false;
-  if (!source || !scalar) return undefined;
-  const value = scalar.kind === "text" && !exact ? sql`(${foldCase(scalar.value)} collate "C")` : scalar.value;
-  return source.shape === "list" ? sql`(select ${value} from ${source.from} order by ${source.order} limit 1)` : value;
 }

@@ -10,7 +10,7 @@ import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
 import { contextOf, currentScope } from "./scope.ts";
 
-type Kind = "resources" | "resource" | "search" | "me" | "documents" | "document" | "catalogue" | "absent";
+type Kind = "root" | "resources" | "resource" | "search" | "me" | "documents" | "document" | "catalogue" | "absent";
 
 export interface Route {
   readonly kind: Kind;
@@ -52,11 +52,16 @@ export function routeOf(path: string): Route | undefined {
     case "bulk":
       return second === undefined ? absentRoute("/Bulk", ["POST"]) : undefined;
     case ".search":
-      return second === undefined ? absentRoute("/.search", ["POST"]) : undefined;
+      return second === undefined ? resourceRoute("", ".search", 0) : undefined;
+    case "":
+      return second === undefined ? rootRoute : undefined;
     default:
       return undefined;
   }
 }
+
+/** RFC 7644 §3.4.2.1: a query over all types. */
+const rootRoute: Route = { kind: "root", methods: READ, bodyBytesMax: bounds.smallBodyBytesMax, template: "/" };
 
 function resourceRoute(template: string, second: string | undefined, bodyBytesMax: number): Route {
   if (second === undefined) return { kind: "resources", methods: [...READ, "POST"], bodyBytesMax, template };

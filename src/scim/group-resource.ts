@@ -2,11 +2,11 @@
 import * as useCases from "../provisioning/groups.ts";
 import { matchesTag } from "../provisioning/preconditions.ts";
 import type { Answer, Operations } from "./answer.ts";
-import { listGroupViews } from "./list.ts";
+import { list } from "./list/index.ts";
 import { parsePatch, toGroupChanges } from "./patch/index.ts";
 import { selects, toSelection } from "./projection.ts";
 import type { ScimQuery } from "./query.ts";
-import { renderGroup, toGroupText, toListResponse } from "./render.ts";
+import { renderGroup, toGroupText } from "./render.ts";
 import { contextOf, type Scope } from "./scope.ts";
 import { forgetTotal } from "./totals.ts";
 import { toGroupInput, toGroupReplacement } from "./validate.ts";
@@ -16,12 +16,7 @@ export const groups: Operations = {
   endpoint: "/Groups",
 
   /** RFC 7644 §3.4.2. */
-  async list(scope, query) {
-    const selection = toSelection("Group", query);
-    const page = await listGroupViews(scope, query, { members: selects(selection, "members") });
-    const resources = page.views.map((view) => toGroupText(view, scope.baseUrl, selection));
-    return { status: 200, text: toListResponse(resources, page) };
-  },
+  list: (scope, query) => list(scope, ["Group"], query),
 
   /** RFC 7644 §3.4.1. `excludedAttributes=members` costs nothing of the members, however many there are. */
   async get(scope, id, query, { ifNoneMatch }) {

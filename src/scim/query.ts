@@ -1,6 +1,9 @@
-/** The query of a read (RFC 7644 §3.4.2), from the URL or from a SearchRequest (§3.4.3): parsed once, bounded, never raw again. */
+/**
+ * The query of a read (RFC 7644 §3.4.2, RFC 9865 §2), from the URL or from a SearchRequest (§3.4.3): parsed once, bounded,
+ * never raw again.
+ */
 import { limits } from "../limits.ts";
-import { Problem } from "../problems.ts";
+import { Problem, type ProblemCode } from "../problems.ts";
 import { bounds } from "./config.ts";
 
 export interface ScimQuery {
@@ -11,8 +14,17 @@ export interface ScimQuery {
   readonly startIndex: number;
   /** 0 to `limits.pageSizeMax`. */
   readonly count: number;
+  /** Present where the client pages by cursor. */
+  readonly cursor?: PagingByCursor;
   readonly attributes?: readonly string[];
   readonly excludedAttributes?: readonly string[];
+}
+
+export interface PagingByCursor {
+  /** As the client sent it, unverified; empty for the first page. */
+  readonly text: string;
+  /** The page size that a following page asks for, where it asks for one. */
+  readonly count?: number;
 }
 
 export const emptyQuery: ScimQuery = { sortOrder: "ascending", startIndex: 1, count: limits.pageSizeDefault };
@@ -24,6 +36,7 @@ const known: Readonly<Record<string, Parameter>> = Object.assign(Object.create(n
   sortorder: "sortOrder",
   startindex: "startIndex",
   count: "count",
+  cursor: "cursor",
   attributes: "attributes",
   excludedattributes: "excludedAttributes",
 });
@@ -88,12 +101,35 @@ function toQuery(given: Partial<Record<Parameter, unknown>>): ScimQuery {
     ...(filter === undefined ? {} : { filter }),
     ...(sortBy === undefined || sortBy === "" ? {} : { sortBy }),
     sortOrder: order(text("sortOrder", given.sortOrder)),
-    // RFC 7644 §3.4.2.4: "A value less than 1 SHALL be interpreted as 1", a negative count as 0.
-    startIndex: Math.max(1, integer("startIndex", given.startIndex) ?? 1),
-    count: Math.min(limits.pageSizeMax, Math.max(0, integer("count", given.count) ?? limits.pageSizeDefault)),
+    ...pagingOf(given),
     ...(attributes ? { attributes } : {}),
     ...(excludedAttributes ? { excludedAttributes } : {}),
   };
+}
+
+function pagingOf(given: Partial<Record<Parameter, unknown>>): Pick<ScimQuery, "startIndex" | "count" | "cursor"> {
+  const cursor = text("cursor", given.cursor);
+  // RFC 7644 §3.4.2.4: "A value less than 1 SHALL be interpreted as 1", a negative count as 0.
+  const startIndex = integer("startIndex", given.startIndex);
+  const wanted = integer("count", given.count);
+  const count = Math.min(limits.pageSizeMax, Math.max(0, wanted ?? limits.pageSizeDefault));
+  if (cursor === undefined) return { startIndex: Math.max(1, startIndex ?? 1), count };
+  if (startIndex !== undefined) {
+    throw invalid("startIndex", "and cursor are two ways of paging that exclude each other: send one of them");
+  }
+  const isTooMany = wanted !== undefined && wanted > limits.pageSizeMax;
+  // RFC 9865 §2.1: a count lies between 0 and maxPageSize and is that of the first page. One beyond the maximum is refused
+  // on the first page, where the client would take the size of all pages from it. On a following page it cannot mean a
+  // page of another size, only "the rest, however much": like generic-cursor in test/fixtures/clients/generic.json it gets
+  // what the first page settled, for the provider "MAY return fewer results" (Table 1).
+  if (isTooMany && cursor === "") {
+    throw new Problem(
+      "invalidCount",
+      `A page has at most ${limits.pageSizeMax} resources, which count must not exceed.`,
+    );
+  }
+  const asked = wanted === undefined || isTooMany ? {} : { count };
+  return { startIndex: 1, count, cursor: { text: cursor, ...asked } };
 }
 
 function text(parameter: Parameter, value: unknown): string | undefined {
@@ -131,6 +167,8 @@ function names(parameter: Parameter, value: unknown): readonly string[] | undefi
 }
 
 function bounded(parameter: Parameter, value: string): string {
+  // A cursor is compared with what we have signed, and whatever is wrong with it is said in the same words.
+  if (parameter === "cursor") return value;
   if (value.length > bounds.parameterLengthMax) {
     throw invalid(parameter, `is longer than ${bounds.parameterLengthMax} characters`);
   }
@@ -139,9 +177,8 @@ function bounded(parameter: Parameter, value: string): string {
   return value;
 }
 
+const codes: Partial<Record<Parameter, ProblemCode>> = { filter: "invalidFilter", cursor: "invalidCursor" };
+
 function invalid(parameter: Parameter, what: string): Problem {
-  return new Problem(
-    parameter === "filter" ? "invalidFilter" : "invalidValue",
-    `The query parameter ${parameter} ${what}.`,
-  );
+  return new Problem(codes[parameter] ?? "invalidValue", `The query parameter ${parameter} ${what}.`);
 }

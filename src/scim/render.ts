@@ -110,8 +110,20 @@ export function toText(resource: Rendered, selection: Selection): string {
   return JSON.stringify(whole ? resource : project(resource, selection));
 }
 
-/** RFC 7644 §3.4.2: the texts of one page as a ListResponse. `itemsPerPage` is what is there; Okta counts on it. */
-export function toListResponse(resources: readonly string[], page: { total: number; startIndex: number }): string {
-  const head = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":${page.total}`;
-  return `${head},"startIndex":${page.startIndex},"itemsPerPage":${resources.length},"Resources":[${resources.join(",")}]}`;
+/**
+ * RFC 7644 §3.4.2: the texts of one page as a ListResponse. `itemsPerPage` is what is there; Okta counts on it. A page by
+ * cursor has no index; where it has no `nextCursor` it is the last (RFC 9865 §2, Table 2).
+ */
+export function toListResponse(
+  resources: readonly string[],
+  page: { readonly total: number; readonly startIndex?: number; readonly nextCursor?: string },
+): string {
+  const head = {
+    schemas: ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+    totalResults: page.total,
+    startIndex: page.startIndex,
+    itemsPerPage: resources.length,
+    nextCursor: page.nextCursor,
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"Resources":[${resources.join(",")}]}`;
 }

@@ -11,6 +11,7 @@ import { type Catalogue, entitlements, roles } from "./catalogue.ts";
 import { deliver } from "./deliver.ts";
 import { gate } from "./gate.ts";
 import { passing, unwrapFailure } from "./handler.ts";
+import { everything } from "./list/index.ts";
 import { logExchange } from "./log-exchange.ts";
 import { groups, type Operations, users } from "./operations.ts";
 import { parseSearchRequest, type ScimQuery } from "./query.ts";
@@ -26,6 +27,8 @@ export function createScimRouter(deps: ScimDeps): Router {
   router.use(gate);
   router.post("/Users/.search", search(users));
   router.post("/Groups/.search", search(groups));
+  router.post("/.search", search(everything));
+  router.get("/", search(everything, asParsed));
   for (const catalogue of [roles, entitlements]) {
     router.get(catalogue.endpoint, publish(catalogue));
     router.get(`${catalogue.endpoint}/:id`, publish(catalogue));
@@ -70,11 +73,16 @@ function requireScimToken(deps: ScimDeps): RequestHandler {
   };
 }
 
-/** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter. */
-function search({ list }: Pick<Operations | Catalogue, "list">): RequestHandler {
+const asParsed = ({ query }: Request) => query as unknown as ScimQuery;
+
+/** RFC 7644 §3.4.3: a query as POST. scimmy's own route would parse the client's filter, and it knows none at the root. */
+function search(
+  { list }: Pick<Operations | Catalogue, "list">,
+  queryOf: (req: Request) => ScimQuery = ({ body }) => parseSearchRequest(body),
+): RequestHandler {
   return async (req, res) => {
     const scope = currentScope();
-    const { text } = await passing(scope, () => list(scope, parseSearchRequest(req.body)));
+    const { text } = await passing(scope, () => list(scope, queryOf(req)));
     res.set("Content-Type", "application/scim+json").send(text);
   };
 }

@@ -3,11 +3,11 @@ import type { UserView } from "../db/users.ts";
 import { matchesTag } from "../provisioning/preconditions.ts";
 import * as useCases from "../provisioning/users.ts";
 import type { Answer, Operations } from "./answer.ts";
-import { listUserViews } from "./list.ts";
+import { list } from "./list/index.ts";
 import { applyPatch, parsePatch } from "./patch/index.ts";
 import { toSelection } from "./projection.ts";
 import type { ScimQuery } from "./query.ts";
-import { renderUser, toListResponse, toText } from "./render.ts";
+import { renderUser, toText } from "./render.ts";
 import { contextOf, type Scope } from "./scope.ts";
 import { forgetTotal } from "./totals.ts";
 import { toUserDoc } from "./validate.ts";
@@ -17,12 +17,7 @@ export const users: Operations = {
   endpoint: "/Users",
 
   /** RFC 7644 §3.4.2. */
-  async list(scope, query) {
-    const selection = toSelection("User", query);
-    const page = await listUserViews(scope, query);
-    const resources = page.views.map((view) => toText(renderUser(view, scope.baseUrl), selection));
-    return { status: 200, text: toListResponse(resources, page) };
-  },
+  list: (scope, query) => list(scope, ["User"], query),
 
   /** RFC 7644 §3.4.1. An inactive user stays visible. */
   async get(scope, id, query, { ifNoneMatch }) {

@@ -14,6 +14,8 @@ export type Condition = RawBuilder<SqlBool>;
 export interface Scalar {
   readonly kind: "text" | "normalised" | "id" | "boolean" | "number" | "instant";
   readonly value: RawBuilder<unknown>;
+  /** A column that is never null. */
+  readonly assigned?: boolean;
 }
 
 export const never: Condition = sql<SqlBool>`false`;

@@ -12,11 +12,11 @@ export function locateInGroups(tenantId: string): Locate {
 function locateCore(path: AttrPath, tenantId: string): Source | undefined {
   switch (path.attribute) {
     case "id":
-      return { shape: "single", kind: "id", value: sql`g.id` };
+      return { shape: "single", kind: "id", value: sql`g.id`, assigned: true };
     case "externalId":
       return { shape: "single", kind: "text", value: sql`g.external_id` };
     case "displayName":
-      return { shape: "single", kind: "normalised", value: sql`g.display_name_norm` };
+      return { shape: "single", kind: "normalised", value: sql`g.display_name_norm`, assigned: true };
     case "meta":
       return { shape: "object", present: always, sub: metaOf };
     case "schemas":
@@ -34,7 +34,7 @@ function metaOf(name: string): Scalar | undefined {
     case "resourceType":
       return { kind: "text", value: sql`'Group'` };
     case "created":
-      return { kind: "instant", value: sql`g.created_at` };
+      return { kind: "instant", value: sql`g.created_at`, assigned: true };
     case "lastModified":
       return { kind: "instant", value: sql`g.modified_at` };
     case "version":

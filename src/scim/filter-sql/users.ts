@@ -20,11 +20,11 @@ export function locateInUsers(tenantId: string): Locate {
 function locateCore(path: AttrPath, tenantId: string): Source | undefined {
   switch (path.attribute) {
     case "id":
-      return { shape: "single", kind: "id", value: sql`u.id` };
+      return { shape: "single", kind: "id", value: sql`u.id`, assigned: true };
     case "externalId":
       return { shape: "single", kind: "text", value: sql`u.external_id` };
     case "userName":
-      return { shape: "single", kind: "normalised", value: sql`u.user_name_norm` };
+      return { shape: "single", kind: "normalised", value: sql`u.user_name_norm`, assigned: true };
     case "displayName":
       return { shape: "single", kind: "normalised", value: sql`u.display_name_norm` };
     case "active":
@@ -79,7 +79,7 @@ function metaOf(name: string, tenantId: string): Scalar | undefined {
     case "resourceType":
       return { kind: "text", value: sql`'User'` };
     case "created":
-      return { kind: "instant", value: sql`u.created_at` };
+      return { kind: "instant", value: sql`u.created_at`, assigned: true };
     case "lastModified":
       return { kind: "instant", value: sql`greatest(u.modified_at, coalesce(${seat}, ${queue}))` };
     case "version":

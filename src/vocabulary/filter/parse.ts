@@ -21,6 +21,8 @@ export interface ParseOptions {
   readonly unknown?: "ignore" | "refuse";
   /** Only attributes that a client writes: a rule that read what Usher decides would decide by its own outcome. */
   readonly writtenByClient?: boolean;
+  /** Where several types are searched at once: what only these have is known too, under their own schemas. */
+  readonly alsoOf?: readonly ReadableTypeName[];
 }
 
 /** The filter's tree; raises Problem `invalidFilter` that names the position and what would be right there. */
@@ -148,7 +150,7 @@ export class FilterParser {
   }
 
   #resolve(name: string, token: Token): AttrPath {
-    const found = this.#within ? this.#resolveSub(this.#within, name) : resolveName(this.#type, name);
+    const found = this.#within ? this.#resolveSub(this.#within, name) : this.#find(name);
     const leaf = found.kind === "attribute" ? (found.sub ?? found.attribute) : undefined;
     // A password is in no answer (returned: never), so no filter may tell what it is.
     if (found.kind === "attribute" && leaf?.returned !== "never") {
@@ -163,6 +165,13 @@ export class FilterParser {
     if (!isName(name)) throw wrong(token, "an attribute name is expected");
     if (this.#options.unknown === "refuse") throw wrong(token, `${shown(name)} is not a known attribute`);
     return { schema: UNKNOWN, attribute: name };
+  }
+
+  #find(name: string): Resolved {
+    const found = resolveName(this.#type, name);
+    if (found.kind === "attribute") return found;
+    const elsewhere = this.#options.alsoOf?.map((type) => resolveName(type, name));
+    return elsewhere?.find(({ kind }) => kind === "attribute") ?? found;
   }
 
   #resolveSub(within: AttrPath, name: string): Resolved {

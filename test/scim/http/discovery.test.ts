@@ -81,6 +81,15 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
       changePassword: { supported: false },
       sort: { supported: true },
       etag: { supported: true },
+      // RFC 9865 §4.
+      pagination: {
+        cursor: true,
+        index: true,
+        defaultPaginationMethod: "index",
+        defaultPageSize: 100,
+        maxPageSize: 500,
+        cursorTimeout: 3600,
+      },
       meta: { resourceType: "ServiceProviderConfig", location: `${client.baseUrl}/ServiceProviderConfig` },
     });
     expect(body.authenticationSchemes).toEqual([
@@ -126,7 +135,6 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
     ["POST", "/Bulk"],
     ["GET", "/Me"],
     ["PATCH", "/Me"],
-    ["POST", "/.search"],
   ])("answers 501 to %s %s, which is not offered", async (method, path) => {
     const client = await door.tenant();
     const answer = await client.send(method, path, "{}", { "Content-Type": "application/scim+json" });
