@@ -24,14 +24,18 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
   };
 }
 
-/** As text, because `res.json` would add a charset that these types do not have. */
+/**
+ * As text, because `res.json` would add a charset that these types do not have. Sentences repeat names and ids that a client
+ * chose: written as escapes, they are no markup to whoever looks at the bytes (PAR-4), and the same to who reads JSON.
+ */
 function send(res: Response, contentType: string, body: object): void {
   res.setHeader("Content-Type", contentType);
-  res.end(JSON.stringify(body));
+  res.end(JSON.stringify(body).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`));
 }
 
-function isScim(url: string): boolean {
-  return /^\/scim(\/|\?|$)/i.test(url);
+/** Also where the request target is a whole URL, as proxies send it (RFC 9112 §3.2.2). */
+function isScim(target: string): boolean {
+  return /^(https?:\/\/[^/?#]*)?\/scim(\/|\?|$)/i.test(target);
 }
 
 /** What express, its body parsers and the request validator throw: an Error with an HTTP status. */

@@ -5,9 +5,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Express } from "express";
 import { limits } from "../limits.ts";
-import { renderProblem } from "../problem-messages.ts";
+import { renderProblem, renderScimError } from "../problem-messages.ts";
 import { Problem } from "../problems.ts";
 import { StartRefused } from "../start-refused.ts";
+import { USHER_ERROR } from "../vocabulary/urns.ts";
 
 export interface Listening {
   /** `http://127.0.0.1:8080`; an address that means all interfaces is written as loopback. */
@@ -55,15 +56,26 @@ function originOf({ address, family, port }: AddressInfo): string {
 }
 
 const unreadable: Readonly<Record<string, { status: number; problem: Problem }>> = {
-  HPE_HEADER_OVERFLOW: { status: 431, problem: new Problem("tooMany", "The request's headers are too large.") },
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    problem: new Problem(
+      "tooMany",
+      "The request's URL and headers are too large: send a long filter as POST /.search.",
+    ),
+  },
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: 408,
     problem: new Problem("invalidSyntax", "The request took too long to arrive."),
   },
 };
 
-/** Bytes that are no HTTP request never reach the app; the sender still gets to know. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+/** What Node tells of bytes that its parser gave up on. */
+interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+/** Bytes that are no HTTP request never reach the app; the sender still gets to know, in the words of the door it meant. */
+function answerUnreadable(error: ParseError, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
@@ -72,7 +84,11 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     status: 400,
     problem: new Problem("invalidSyntax", "This is not an HTTP request."),
   };
-  const body = JSON.stringify({ ...renderProblem(problem, "").body, status, requestId: undefined });
-  const headers = `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  socket.end(`HTTP/1.1 ${status} \r\n${headers}\r\n\r\n${body}`);
+  const begin = error.rawPacket?.subarray(0, 100).toString("latin1") ?? "";
+  const isForScim = /^[A-Z]+ \/scim[/? ]/i.test(begin);
+  const { contentType, body } = isForScim ? renderScimError(problem, "") : renderProblem(problem, "");
+  const own = isForScim ? { status: String(status), [USHER_ERROR]: undefined } : { status, requestId: undefined };
+  const text = JSON.stringify({ ...body, ...own });
+  const headers = `Content-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status} \r\n${headers}\r\n\r\n${text}`);
 }
