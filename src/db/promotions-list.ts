@@ -30,7 +30,7 @@ export interface PromotionRow {
   }[];
 }
 
-const columns = `r.id, r.kind, r.user_id as "userId", r.user_name as "userName", r.role, r.sources, r.wish, r.state,
+const columns = `r.id, r.kind, r.user_id as "userId", r.user_name as "userName", r.role, r.sources, told_wish(r.wish) as wish, r.state,
   r.attempts, r.requested_by as "requestedBy", r.requested_at as "requestedAt", r.last_at as "lastAt",
   r.decided_by as "decidedBy", r.decided_at as "decidedAt", r.expires_at as "expiresAt"`;
 

@@ -43,9 +43,11 @@ const recordByName: Statement = {
 
 const voidOther: Statement = {
   name: "promotions_void_other",
-  text: `update promotions set state = 'void', decided_at = $5
+  text: `update promotions set state = 'void', decided_at = $5, wish = told_wish(wish)
     where tenant_id = $1 and user_id = $2 and kind = $3 and role = $4 and state = 'open'
-      and (identity <> $6::jsonb or kind = 'identity' and wish is distinct from $7::jsonb)`,
+      and (identity <> $6::jsonb or kind = 'identity' and wish is distinct from $7::jsonb
+        or exists (select from passwords p where p.tenant_id = promotions.tenant_id and p.user_id = promotions.user_id
+          and p.set_at > promotions.requested_at))`,
 };
 
 const voidOtherByName: Statement = {
@@ -157,7 +159,7 @@ export async function endGrantRows(executor: Executor, tenantId: string, userId:
 
 const voidOpen: Statement = {
   name: "promotions_void",
-  text: `update promotions set state = 'void', decided_at = $3
+  text: `update promotions set state = 'void', decided_at = $3, wish = told_wish(wish)
     where tenant_id = $1 and user_id = $2 and state = 'open'`,
 };
 
@@ -166,7 +168,7 @@ export async function voidWishes(executor: Executor, tenantId: string, userId: s
   await executor.query(voidOpen, [tenantId, userId, at]);
 }
 
-/** A request as the deciding transaction reads it. */
+/** A request as the deciding transaction reads it: an open one's wish carries the hash of the password asked for. */
 export interface PromotionRecord {
   readonly id: string;
   readonly kind: "role" | "identity";
@@ -179,12 +181,13 @@ export interface PromotionRecord {
   readonly wish: JsonObject | null;
   readonly state: string;
   readonly requestedBy: readonly Actor[];
+  readonly requestedAt: string;
 }
 
 const lockOne: Statement = {
   name: "promotions_lock",
   text: `select id, kind, user_id as "userId", user_name as "userName", user_name_norm as "userNameNorm", role, sources,
-    identity, wish, state, requested_by as "requestedBy" from promotions where tenant_id = $1 and id = $2 for update`,
+    identity, wish, state, requested_by as "requestedBy", requested_at as "requestedAt" from promotions where tenant_id = $1 and id = $2 for update`,
 };
 
 export async function lockPromotion(
@@ -198,7 +201,7 @@ export async function lockPromotion(
 const close: Statement = {
   name: "promotions_close",
   text: `update promotions set state = $3, decided_by = $4, decided_at = $5, expires_at = $6,
-    user_id = coalesce(user_id, $7) where tenant_id = $1 and id = $2`,
+    wish = told_wish(wish), user_id = coalesce(user_id, $7) where tenant_id = $1 and id = $2`,
 };
 
 export interface PromotionDecision {

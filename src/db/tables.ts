@@ -16,7 +16,9 @@ export interface Tables {
   roles: RolesTable;
   mappings: MappingsTable;
   tokens: TokensTable;
+  signing_keys: SigningKeysTable;
   users: UsersTable;
+  passwords: PasswordsTable;
   groups: GroupsTable;
   group_members: GroupMembersTable;
   group_children: GroupChildrenTable;
@@ -83,6 +85,12 @@ export interface TokensTable {
   last_used_at: Timestamp | null;
 }
 
+export interface SigningKeysTable {
+  kid: string;
+  sealed: Uint8Array;
+  created_at: Timestamp;
+}
+
 export interface UsersTable {
   tenant_id: string;
   id: string;
@@ -112,6 +120,14 @@ export interface UsersTable {
   revision: Generated<number>;
   created_at: Timestamp;
   modified_at: Timestamp;
+}
+
+export interface PasswordsTable {
+  tenant_id: string;
+  user_id: string;
+  hash: string;
+  set_at: Timestamp;
+  set_by: Jsonb;
 }
 
 export interface GroupsTable {

@@ -5,6 +5,7 @@ import { activeTime } from "../domain/lifecycle.ts";
 import type { Actor, Json, JsonObject } from "../domain/model.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Executor, Statement } from "./database.ts";
+import { writesPassword } from "./passwords.ts";
 import { noEditWaits } from "./rules.ts";
 import type { LicenseView } from "./users.ts";
 
@@ -23,9 +24,12 @@ export interface License {
   readonly wanted: string | null;
 }
 
-const create: Statement = {
-  name: "users_create",
-  text: `
+const create: Statement = { name: "users_create", text: createText("") };
+const createWithPassword: Statement = { name: "users_create_password", text: createText(writesPassword("$31")) };
+
+/** `more` is what else is written of the user. */
+function createText(more: string): string {
+  return `
     with t as (select from tenants where id = $1 /*authorized*/ and rules_version = $2 and ${noEditWaits} for share),
     u as (
       insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
@@ -33,7 +37,7 @@ const create: Statement = {
         status, role, role_source, administrative, tier, tier_source, decided_version, created_at, modified_at)
       select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
         $2, $25, $25 from t
-      returning id, tier),
+      returning id, tier),${more}
     -- The common case, a free seat and nobody before us: as pick_seat and settle_seat have it, without the calls. This
     -- statement may have waited since it looked, say for a userName: where seats are not drained by themselves, somebody
     -- may have queued beside a free one meanwhile, so there ($30) it is left to settle_seat, which looks anew.
@@ -54,12 +58,14 @@ const create: Statement = {
       insert into events (tenant_id, at, actor, action, subject_type, subject_id, after, rule, request_id)
       select $1, $25, $27, 'user.created', 'User', l.id::text,
         $9::jsonb || $29::jsonb || jsonb_build_object('license', l.license), 'ROL-2', $28 from l)
-    select license from l`,
-};
+    select license from l`;
+}
 
-const update: Statement = {
-  name: "users_update",
-  text: `
+const update: Statement = { name: "users_update", text: updateText("") };
+const updateWithPassword: Statement = { name: "users_update_password", text: updateText(writesPassword("$35")) };
+
+function updateText(more: string): string {
+  return `
     with t as (select from tenants where id = $1 and rules_version = $2 and ${noEditWaits} for share),
     u as (
       update users set user_name = $4, user_name_norm = $5, external_id = $6, display_name_norm = $7, emails = $8,
@@ -68,7 +74,7 @@ const update: Statement = {
         administrative = $22, tier = $23, tier_source = $24, decided_version = $2,
         version = version + 1, revision = revision + 1, modified_at = $25
       from t where tenant_id = $1 and id = $3 and revision = $30
-      returning id, tier, version, created_at),
+      returning id, tier, version, created_at),${more}
     l as (
       select u.id, u.version, u.created_at, case when $31::boolean
         then settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
@@ -78,8 +84,8 @@ const update: Statement = {
       select $1, $25, $27, $32, 'User', l.id::text, $33::jsonb,
         case when l.license is null then $29::jsonb else $29::jsonb || jsonb_build_object('license', l.license) end, $34, $28
       from l where $32 <> '')
-    select license, version from l`,
-};
+    select license, version from l`;
+}
 
 /** What is written of one decided user. */
 export interface UserWrite {
@@ -104,7 +110,11 @@ export interface NewUser extends UserWrite {
  * nothing was written, decide again. A full refusing pool and a taken name raise.
  */
 export async function insertUser(executor: Executor, write: NewUser): Promise<License | undefined> {
-  const [row] = await executor.query<{ license: License }>(create, [...valuesOf(write), write.claims]);
+  const { password } = write.decision.draft;
+  const values = [...valuesOf(write), write.claims];
+  const [row] = await (password === undefined
+    ? executor.query<{ license: License }>(create, values)
+    : executor.query<{ license: License }>(createWithPassword, [...values, password.hash]));
   return row?.license;
 }
 
@@ -117,16 +127,21 @@ export interface UserUpdate extends UserWrite {
   readonly rule: string | null;
 }
 
+export interface Written {
+  readonly license: License | null;
+  readonly version: number;
+}
+
 /**
  * Replaces a user's row by a new decision, with the event and the seat, in one statement. Undefined when the rules or a
  * fact behind the decision have moved: nothing was written. The license is null where no seat was looked at.
  */
-export async function updateUser(
-  executor: Executor,
-  write: UserUpdate,
-): Promise<{ license: License | null; version: number } | undefined> {
+export async function updateUser(executor: Executor, write: UserUpdate): Promise<Written | undefined> {
   const values = [...valuesOf(write), write.revision, write.settle, write.action, json(write.before), write.rule];
-  const [row] = await executor.query<{ license: License | null; version: number }>(update, values);
+  const { password } = write.decision.draft;
+  const [row] = await (password === undefined
+    ? executor.query<Written>(update, values)
+    : executor.query<Written>(updateWithPassword, [...values, password.hash]));
   return row;
 }
 

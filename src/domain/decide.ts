@@ -1,6 +1,6 @@
 /** One user's decision: from everything stored and one change, to status, role, tier and what the guard says of it. */
 import { type Candidate, roleCandidates, type TenantRules, tierCandidates } from "./access.ts";
-import { type Draft, restoreWords } from "./draft.ts";
+import { type Draft, restoreWords, withoutPassword } from "./draft.ts";
 import { identityOf, sameIdentity } from "./identity.ts";
 import { decideStatus, isOut, mayHoldSeat } from "./lifecycle.ts";
 import type { Grant, Json, Permission, Role, Status, UserState } from "./model.ts";
@@ -41,7 +41,7 @@ export interface Decision {
   readonly newGrant: Grant | null;
   /** Promotion requests to record. */
   readonly withheld: readonly Withheld[];
-  /** USR-9: parts of a deactivating request that were refused and left out. */
+  /** What was refused and left out: parts of a leaver's request (USR-9), a new administrator's password (GRD-8). */
   readonly dropped: readonly Refusal[];
   /** GRD-7: the role was kept because nobody else is Admin. */
   readonly kept: boolean;
@@ -61,13 +61,12 @@ export function decideUser(before: UserState | null, draft: Draft, circumstances
   let current = draft;
   for (;;) {
     const outcome = decideOnce(before, current, circumstances);
-    if (outcome.kind !== "refused") return outcome.kind === "decided" ? { ...outcome, dropped } : outcome;
-    if (!leaves || before === null) return outcome;
+    if (outcome.kind === "decided") return { ...outcome, dropped: [...dropped, ...outcome.dropped] };
+    if (outcome.kind === "askAdmins") return outcome;
+    if (!leaves || before === null || dropped.length > 10) return outcome;
     // USR-9: leavers must be out; what a rule refuses is left out of the request, one refusal after the other.
-    const rest = outcome.refusal.without(current, before);
-    if (dropped.length > 10) return outcome;
-    dropped.push(outcome.refusal);
-    current = rest;
+    dropped.push({ ...outcome.refusal, refused: current });
+    current = outcome.refusal.without(current, before);
   }
 }
 
@@ -133,11 +132,16 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     }
   }
 
+  // GRD-6, GRD-8: an approved role comes at the next attempt to create the user. Directories send another password with
+  // each attempt, so refusing it would refuse the user for ever: it waits for an Admin by itself.
+  const password =
+    before === null && draft.password !== undefined ? refuseIdentity(draft, draft, winner.value, authority) : null;
+
   const tier = tierCandidates(draft, rules)[0] as Candidate<{ key: string } | null>;
   const due = mayHoldSeat(status, rules.settings.pendingHoldsSeat) ? (tier.value?.key ?? null) : null;
   return {
     kind: "decided",
-    draft,
+    draft: password === null ? draft : withoutPassword(draft),
     status,
     role: winner.value,
     roleSource: winner.source,
@@ -147,7 +151,7 @@ function decideOnce(before: UserState | null, draft: Draft, circumstances: Circu
     endedGrants: ends ? before.grants : endedGrants(grants, candidates, winner),
     newGrant,
     withheld: verdict.withheld.filter((one) => !one.known),
-    dropped: [],
+    dropped: password === null ? [] : [{ ...password, refused: draft }],
     kept,
   };
 }
@@ -191,19 +195,28 @@ function protectIdentity(
   role: Role | null,
   authority: readonly Permission[],
 ): Refusal | null {
-  if (sameIdentity(identityOf(before.doc), identityOf(draft.doc))) return null;
-  if (role === null || !isAdministrative(role)) return null;
-  if (missing(authority, reservedOf(role)).length === 0) return null;
+  const isSame = draft.password === undefined && sameIdentity(identityOf(before.doc), identityOf(draft.doc));
+  return isSame || role === null ? null : refuseIdentity(before, draft, role, authority);
+}
+
+function refuseIdentity(
+  user: Pick<UserState, "doc">,
+  draft: Draft,
+  role: Role,
+  authority: readonly Permission[],
+): Refusal | null {
+  if (!isAdministrative(role) || missing(authority, reservedOf(role)).length === 0) return null;
+  const { userName } = user.doc;
   return {
     code: "identityProtected",
     rule: "GRD-8",
     detail:
-      `${before.doc.userName} is an administrator, or would be on coming back ("${role.name}"): userName, e-mails, externalId and password change only ` +
+      `${userName} is an administrator, or would be on coming back ("${role.name}"): userName, e-mails, externalId and password change only ` +
       "with an Admin's authority. The change was recorded; an Admin can approve it under promotions.",
-    facts: { role: role.key, attribute: "userName, emails, externalId" },
+    facts: { role: role.key, attribute: "userName, emails, externalId, password" },
     wish: { kind: "identity", role: role.key, sources: ["identity"], identity: identityOf(draft.doc) },
     without: (current, stored) => ({
-      ...current,
+      ...withoutPassword(current),
       doc: restoreWords(current.doc, stored.doc, [], ["userName", "emails", "externalId"]),
     }),
   };

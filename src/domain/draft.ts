@@ -12,6 +12,19 @@ export interface Draft extends AccessFacts {
   readonly rolePin: string | null;
   readonly tierPin: Pin<string | null>;
   readonly bindings: readonly Binding[];
+  /** A password that is set or removed. Absent: it stays as it is. */
+  readonly password?: PasswordChange;
+}
+
+/** No rule sees a password: only that there is to be another one, or none. */
+export interface PasswordChange {
+  /** What is to be kept of it; null to remove it. */
+  readonly hash: string | null;
+}
+
+/** The draft without its change of the password. */
+export function withoutPassword({ password: _, ...draft }: Draft): Draft {
+  return draft;
 }
 
 /** The document with some of the extension's and of the core's attributes as they were. */

@@ -21,6 +21,8 @@ export interface Refusal {
   readonly detail: string;
   readonly facts: ProblemFacts;
   readonly wish: PromotionWish | null;
+  /** Where it was left out of a draft: the draft as it was, with the words that were refused. */
+  readonly refused?: Draft;
   /** USR-9: the draft without what was refused. */
   readonly without: (draft: Draft, stored: UserState) => Draft;
 }

@@ -127,22 +127,23 @@ async function recordWithheld(work: Work, before: UserState | null, userId: stri
   const { deps, ctx, tx, now } = work;
   const { draft } = decision;
   const wishes = [
-    ...decision.withheld.map((one) => ({ wish: wishOf(one, draft), rule: "GRD-4" })),
-    ...decision.dropped.flatMap((refusal) =>
-      refusal.wish === null ? [] : [{ wish: refusal.wish, rule: refusal.rule }],
+    ...decision.withheld.map((one) => ({ wish: wishOf(one, draft), rule: "GRD-4", words: draft })),
+    ...decision.dropped.flatMap(({ wish, rule, refused }) =>
+      wish === null ? [] : [{ wish, rule, words: refused ?? draft }],
     ),
   ];
   const events: EventRecord[] = [];
-  for (const { wish, rule } of wishes) {
+  for (const { wish, rule, words } of wishes) {
     const at = now.toISOString();
-    const record = { ...toWishRecord(deps, ctx, before, draft, wish, at), userId };
+    const record = { ...toWishRecord(deps, ctx, before, words, wish, at), userId };
     const { id, attempts } = await recordWish(tx, record);
     const after = { promotion: id, kind: wish.kind, role: wish.role, sources: [...wish.sources], attempts };
     events.push(eventOf(work, "promotion.requested", "User", userId, after, rule));
   }
   for (const refusal of decision.dropped) {
     const after = { code: refusal.code, detail: refusal.detail };
-    events.push(eventOf(work, "user.part-refused", "User", userId, after, "USR-9"));
+    const rule = before === null ? refusal.rule : "USR-9";
+    events.push(eventOf(work, "user.part-refused", "User", userId, after, rule));
   }
   await recordEvents(tx, events);
 }

@@ -1,4 +1,5 @@
 /** What every use case is handed: its tools, and who asks. */
+import type { PasswordHasher } from "../auth/password-hash.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import type { Actor } from "../domain/model.ts";
@@ -26,6 +27,8 @@ export interface Deps {
   /** A new UUIDv7 as text: ids sort by the time of their making. */
   readonly newId: () => string;
   readonly log: UseCaseLog;
+  /** Without one, the process's own. */
+  readonly passwords?: PasswordHasher;
 }
 
 export interface RequestContext {

@@ -13,10 +13,15 @@ import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 
-/** What an event tells of a decision: status, role with its source, tier with its source. */
+/** What an event tells of a decision: status, role with its source, tier with its source, whether there is a password. */
 export function summarise(decision: Decision): JsonObject {
-  const { status, role, roleSource, tier, tierSource } = decision;
-  return { status, role: role.key, roleSource, tier, tierSource };
+  const { status, role, roleSource, tier, tierSource, draft } = decision;
+  return { status, role: role.key, roleSource, tier, tierSource, ...describePassword(draft) };
+}
+
+/** That a password was set or removed; nothing of the password. */
+function describePassword({ password }: Draft): JsonObject {
+  return password === undefined ? {} : { password: password.hash === null ? "removed" : "set" };
 }
 
 /** LOG-1: the attributes that change, as they were and as they are, with the decision where it moves. */
@@ -43,7 +48,7 @@ export function describeChange(before: UserState, decision: Decision): { before:
   compare("roleSource", old.roleSource, next["roleSource"]);
   compare("tier", old.tier, next["tier"]);
   compare("tierSource", old.tierSource, next["tierSource"]);
-  return { before: was, after: is };
+  return { before: was, after: { ...is, ...describePassword(draft) } };
 }
 
 /** A refusal of the domain as the problem that the caller gets. */
@@ -90,9 +95,10 @@ export function toWishRecord(
 }
 
 /** The words that an approval would make the client's: role and roles, or the sign-in identity. Null: none were refused. */
-function refusedWords({ doc, rolePin }: Draft, { kind, sources }: PromotionWish): JsonObject | null {
+function refusedWords({ doc, rolePin, password }: Draft, { kind, sources }: PromotionWish): JsonObject | null {
   if (kind === "identity") {
-    return { userName: doc.userName, emails: doc["emails"] ?? null, externalId: doc["externalId"] ?? null };
+    const words = { userName: doc.userName, emails: doc["emails"] ?? null, externalId: doc["externalId"] ?? null };
+    return password === undefined ? words : { ...words, password: { ...password } };
   }
   if (!sources.some((source) => source === "words" || source === "pin")) return null;
   const role = usherExtension(doc)["role"];

@@ -4,11 +4,12 @@ import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import { lockAdmins } from "../db/admins.ts";
 import type { Statement } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
+import { isPasswordNewer } from "../db/passwords.ts";
 import { addGrantRow, closePromotion, lockPromotion, type PromotionRecord } from "../db/promotions.ts";
 import { findPromotionRow, type PromotionRow } from "../db/promotions-list.ts";
 import { findUserStates, lockUsers } from "../db/users.ts";
 import { roleCandidates, type TenantRules } from "../domain/access.ts";
-import type { Draft } from "../domain/draft.ts";
+import type { Draft, PasswordChange } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
 import type { Actor, Permission, UserDoc, UserState } from "../domain/model.ts";
 import { missing, reservedOf } from "../domain/permissions.ts";
@@ -44,7 +45,7 @@ export async function approve(deps: Deps, ctx: RequestContext, id: string): Prom
     if (request.userId !== null && state === undefined) {
       return await voidRequest(work, request, "The user this request was about is gone.");
     }
-    if (state !== undefined && !sameIdentity(identityOf(state.doc), request.identity)) {
+    if (state !== undefined && (await isSomebodyElse(work, state, request))) {
       return await voidRequest(
         work,
         request,
@@ -95,6 +96,12 @@ export async function decline(deps: Deps, ctx: RequestContext, id: string): Prom
     await recordEvents(tx, [eventOf(work, "promotion.declined", "Promotion", id, after, "GRD-6")]);
   });
   return await requireRow(deps, ctx, id);
+}
+
+/** GRD-6: whether the user signs in otherwise than they did, or would have, when this was asked. */
+async function isSomebodyElse({ tx, rules }: Work, state: UserState, request: PromotionRecord): Promise<boolean> {
+  if (!sameIdentity(identityOf(state.doc), request.identity)) return true;
+  return await isPasswordNewer(tx, rules.tenantId, state.id, request.requestedAt);
 }
 
 /** The role from each recorded source; what was refused of the request becomes the client's words (GRD-6). */
@@ -148,7 +155,8 @@ async function changeIdentity(
     delete doc[name];
     if (wish[name] !== null && wish[name] !== undefined) doc[name] = wish[name];
   }
-  const draft = { ...draftOfState(state), doc: doc as UserDoc };
+  const password = wish["password"] as PasswordChange | undefined;
+  const draft = { ...draftOfState(state), doc: doc as UserDoc, ...(password === undefined ? {} : { password }) };
   const outcome = await decideInTransaction(work, state, draft, { ...noAuthority, direct: true, authority });
   if (outcome.kind === "refused") throw toProblem(outcome.refusal);
   await applyToUser(work, state, outcome, { action: "user.changed", rule: "GRD-8", mayRefuse: false });

@@ -4,6 +4,7 @@ import { lockAuthority } from "../auth/authority.ts";
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement, Transaction } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
+import { findPasswordHash } from "../db/passwords.ts";
 import { findApprovals, recordWish, useApprovals, voidWishes } from "../db/promotions.ts";
 import { insertUser, type License, updateUser } from "../db/user-writes.ts";
 import {
@@ -18,11 +19,12 @@ import {
 } from "../db/users.ts";
 import { ruleTeams, type TenantRules } from "../domain/access.ts";
 import { type Decision, decideUser, goesOut, type Outcome } from "../domain/decide.ts";
-import type { Draft } from "../domain/draft.ts";
+import type { Draft, PasswordChange } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
 import type { Permission, Pin, UserDoc, UserState } from "../domain/model.ts";
 import { isReserved, missing } from "../domain/permissions.ts";
 import type { Refusal } from "../domain/refusals.ts";
+import { isUuid } from "../ids.ts";
 import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import {
@@ -38,7 +40,10 @@ import {
 } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { describeChange, explainPoolFull, summarise, toProblem, toWishRecord } from "./outcome.ts";
+import { isTooBusyForPasswords, PasswordWish, type Settled, toPasswordChange } from "./passwords.ts";
 import { type Preconditions, requireCondition, requireVersion } from "./preconditions.ts";
+
+export { isUuid };
 
 /** How often a decision that was overtaken is taken again before the caller is told to come back. */
 const attemptsMax = 12;
@@ -48,16 +53,17 @@ const optimisticAttemptsMax = 3;
 
 /**
  * USR-2, LIC-3: creates a user and claims the seat that is due, in one statement where nothing special is asked for.
- * Problems: uniqueness, poolFull, promotionRefused, unknownRole, unknownTier, domainRequired.
+ * Problems: uniqueness, poolFull, promotionRefused, unknownRole, unknownTier, domainRequired, unavailable.
  */
 export async function createUser(
   deps: Deps,
   ctx: RequestContext,
   doc: UserDoc,
-  invitation?: Invitation,
+  options: CreateOptions = {},
 ): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
-  const draft = draftOf(doc, invitation);
+  const { invitation, password } = options;
+  const draft = draftOf(doc, invitation, password === undefined ? undefined : await toPasswordChange(deps, password));
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
     const rules = await deps.rules.recent(deps.db, tenantId);
@@ -86,13 +92,22 @@ export async function createUser(
   throw overtaken();
 }
 
+export interface CreateOptions {
+  readonly invitation?: Invitation;
+  /** Prepared text. */
+  readonly password?: string;
+}
+
 /** How an invited person differs from a provisioned one (USR-1). */
 export interface Invitation {
   readonly accepted: false;
   readonly expiresAt: string;
 }
 
-export type ChangeOptions = Preconditions;
+export interface ChangeOptions extends Preconditions {
+  /** Prepared text, or null to remove the password. Absent: it stays as it is. */
+  readonly password?: string | null;
+}
 
 /**
  * Replaces the client's words about a user by what `change` makes of them; PUT and PATCH alike. `change` may run again
@@ -212,19 +227,29 @@ async function alterUser(
   try {
     return await alterOrRefuse(deps, ctx, id, alter, options);
   } catch (error) {
-    if (!(error instanceof Problem && error.code === "uniqueness")) throw error;
-    // USR-9: leavers must be out, under their old name where the new one is taken.
-    const keepName = (state: UserState): Draft => {
+    // USR-9: leavers must be out: under their old name where the new one is taken, and with whatever password they had
+    // where there is no time for another.
+    const isTaken = error instanceof Problem && error.code === "uniqueness";
+    const isObstacle = isTaken || isTooBusyForPasswords(error);
+    if (!isObstacle || (options.dropped ?? []).length > 1) throw error;
+    const leave = (state: UserState): Draft => {
       const draft = alter(state);
       if (!goesOut(state, draft, deps.clock())) throw error;
-      return { ...draft, doc: { ...draft.doc, userName: state.doc.userName } };
+      return isTaken ? { ...draft, doc: { ...draft.doc, userName: state.doc.userName } } : draft;
     };
-    return await alterOrRefuse(deps, ctx, id, keepName, { ...options, dropped: [takenName(error)] });
+    const { password, ...rest } = options;
+    const kept = isTaken && password !== undefined ? { password } : {};
+    const dropped = [...(options.dropped ?? []), isTaken ? takenName(error) : lateForPassword(error)];
+    return await alterUser(deps, ctx, id, leave, { ...rest, ...kept, dropped });
   }
 }
 
 function takenName({ code, message, facts }: Problem): Refusal {
   return { code, rule: "USR-2", detail: message, facts, wish: null, without: (draft) => draft };
+}
+
+function lateForPassword({ code, message, facts }: Problem): Refusal {
+  return { code, rule: "USR-9", detail: message, facts, wish: null, without: (draft) => draft };
 }
 
 async function alterOrRefuse(
@@ -235,6 +260,8 @@ async function alterOrRefuse(
   options: AlterOptions,
 ): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
+  const { password } = options;
+  const wish = password === undefined ? undefined : new PasswordWish(deps, tenantId, id, password);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
     const rules = await deps.rules.recent(deps.db, tenantId);
@@ -242,7 +269,10 @@ async function alterOrRefuse(
     const stored = await readUser(deps, ctx, id);
     requireVersion(options, stored.view.version, "user");
     const { state } = stored;
-    const draft = alter(state);
+    const altered = alter(state);
+    // After the state was read: whoever sets another password meanwhile makes the write below miss its revision.
+    const settled = await wish?.settle();
+    const draft = withPassword(altered, settled?.change);
     if (options.force !== true && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
     const outcome = decideUser(state, draft, {
       rules,
@@ -254,7 +284,7 @@ async function alterOrRefuse(
     });
     const special = attempt >= optimisticAttemptsMax || options.permit !== undefined || options.dropped !== undefined;
     if (special || state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
-      const view = await alterInTransaction(deps, ctx, id, alter, options);
+      const view = await alterInTransaction(deps, ctx, id, alter, settled, options);
       if (view !== "again") return view;
       continue;
     }
@@ -296,6 +326,7 @@ async function alterInTransaction(
   ctx: RequestContext,
   id: string,
   alter: (state: UserState) => Draft,
+  settled: Settled | undefined,
   options: AlterOptions,
 ): Promise<UserAccount | "again"> {
   const { tenantId } = ctx.principal;
@@ -309,7 +340,8 @@ async function alterInTransaction(
     if (state.administrative && !wasAdministrative) return "again";
     requireVersion(options, etagOfState(state), "user");
     const authority = await lockAuthority(tx, ctx.principal, work.now);
-    const draft = alter(state);
+    if (settled !== undefined && settled.stored !== (await findPasswordHash(tx, tenantId, id))) return "again";
+    const draft = withPassword(alter(state), settled?.change);
     if (isUnchanged(state, draft, work.rules, options)) return (await findUser(tx, tenantId, id))?.view ?? "again";
     const outcome = await decideInTransaction(work, state, draft, {
       direct: true,
@@ -400,7 +432,7 @@ export async function deleteUser(
   deps: Deps,
   ctx: RequestContext,
   id: string,
-  options: ChangeOptions = {},
+  options: Preconditions = {},
 ): Promise<void> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noUser(id);
@@ -468,16 +500,21 @@ function claims({ tier }: Decision, rules: TenantRules): boolean {
   return terms !== undefined && !terms.unlimited && terms.drain === "auto";
 }
 
-export function draftOf(doc: UserDoc, invitation?: Invitation): Draft {
-  return {
+export function draftOf(doc: UserDoc, invitation?: Invitation, password?: PasswordChange): Draft {
+  const draft = {
     doc,
     suspended: false,
     accepted: invitation === undefined,
     invitationExpiresAt: invitation?.expiresAt ?? null,
     rolePin: null,
-    tierPin: { pinned: false },
+    tierPin: { pinned: false } as const,
     bindings: [],
   };
+  return withPassword(draft, password);
+}
+
+function withPassword(draft: Draft, password: PasswordChange | undefined): Draft {
+  return password === undefined ? draft : { ...draft, password };
 }
 
 export function draftOfState(state: UserState): Draft {
@@ -554,10 +591,6 @@ function nextView(
 
 function etagOfState({ version, seat, waiting }: UserState): string {
   return etagOf(version, seat?.tier ?? null, seat?.no ?? null, waiting?.tier ?? null);
-}
-
-export function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text);
 }
 
 export function noUser(id: string): Problem {

@@ -420,6 +420,53 @@ describe("GRD-8: the sign-in identity of an administrator", () => {
     }
   });
 
+  describe("a password", () => {
+    const changes = [
+      ["set", { hash: "$scrypt$" }],
+      ["removed", { hash: null }],
+    ] as const;
+
+    it.each(changes)("%s: only with an Admin's authority", (_name, password) => {
+      for (const key of ["owner", "helpdesk"]) {
+        const before = somebody(rules, { doc: named.text(key) });
+        const refusal = refused(ask(rules, before, draftOf(before, { password })));
+        expect(refusal).toMatchObject({
+          code: "identityProtected",
+          rule: "GRD-8",
+          wish: { kind: "identity", role: key },
+        });
+        expect(JSON.stringify(refusal)).not.toContain("scrypt");
+        expect(decided(ask(rules, before, draftOf(before, { password }), admin)).draft.password).toEqual(password);
+      }
+      const was = somebody(rules, { doc: named.text("owner") });
+      const out = change(rules, was, inactive(was)).state;
+      expect(refused(ask(rules, out, draftOf(out, { password }))).rule).toBe("GRD-8");
+    });
+
+    it.each(changes)("%s: free for everybody else", (_name, password) => {
+      for (const draft of [{}, { doc: named.text("lead") }, { bindings: [boundTo("owner")] }]) {
+        const before = newcomer(rules, draft);
+        expect(decided(ask(rules, before, draftOf(before, { password }))).draft.password).toEqual(password);
+      }
+    });
+
+    it("of a new administrator waits for an Admin by itself, where only the role was approved", () => {
+      const draft = aDraft({ doc: named.text("owner"), password: { hash: "$scrypt$" } });
+      expect(refused(ask(rules, null, draft)).rule).toBe("GRD-4");
+      const approved = { approved: [{ role: "owner", source: "words" }] };
+      const decision = decided(ask(rules, null, draft, approved));
+      expect(decision.role.key).toBe("owner");
+      expect(decision.draft).not.toHaveProperty("password");
+      expect(decision.dropped).toMatchObject([{ rule: "GRD-8", refused: draft, wish: { kind: "identity" } }]);
+      expect(decided(ask(rules, null, draft, admin))).toMatchObject({
+        draft: { password: draft.password },
+        dropped: [],
+      });
+      const withheld = decided(ask(rules, null, draft, { direct: false }));
+      expect(withheld).toMatchObject({ role: { key: "user" }, draft: { password: draft.password }, dropped: [] });
+    });
+  });
+
   it("compares names without letter case, and e-mails as a set", () => {
     const emails = [{ value: "a@example.com", primary: true }, { value: "b@example.com" }];
     const before = somebody(rules, { doc: aDoc({ emails, roles: [{ value: "owner" }] }) });

@@ -245,6 +245,17 @@ describe("USR-9: leavers must be out", () => {
     expect(decision.dropped.map(({ rule }) => rule)).toEqual(["GRD-8"]);
   });
 
+  it("keeps what it dropped as it was asked for, so that an Admin decides on that", () => {
+    const chief = somebody(rules, { doc: aDoc(mails("ada@example.com")), rolePin: "owner" });
+    const draft = { doc: { ...chief.doc, active: false, userName: "eve@example.com" }, password: { hash: "$scrypt$" } };
+    const { decision } = change(rules, chief, draft, { otherAdmin: false });
+    expect(decision.draft).not.toHaveProperty("password");
+    expect(decision.dropped).toMatchObject([{ rule: "GRD-8", refused: draft }]);
+    const clerk = newcomer(rules, { doc: aDoc(mails("ada@example.com")) });
+    const left = change(rules, clerk, { ...draft, doc: { ...clerk.doc, active: false } }).decision;
+    expect([left.status, left.draft.password, left.dropped]).toEqual(["inactive", draft.password, []]);
+  });
+
   it("holds for an Admin's stop and for an end date", () => {
     const byDate = aDoc(mails("ada@example.com"), { role: "owner", endDate: "2026-01-01T00:00:00Z" });
     for (const draft of [{ suspended: true, rolePin: "owner" }, { doc: byDate }]) {

@@ -140,7 +140,7 @@ describeOnBoth("settings", (getDb) => {
       "urn:ietf:params:scim:schemas:extension:usher:2.0:User": { licenseTier: "standard" },
     };
     const invitation = { accepted: false, expiresAt: "2026-02-01T00:00:00.000Z" } as const;
-    const ada = await createUser(deps, tenant.admin, doc, invitation);
+    const ada = await createUser(deps, tenant.admin, doc, { invitation });
     const tier = async () => (await getAccount(deps, tenant.admin, ada.id)).license.tier;
     expect([ada.status, await tier()]).toEqual(["pending", "standard"]);
     await set({ pendingHoldsSeat: false });
