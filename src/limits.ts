@@ -7,6 +7,8 @@ export const limits = {
   apiBodyBytesMax: 1024 * 1024,
   /** A body of access evaluation: one question. Beyond: 413. */
   accessBodyBytesMax: 64 * 1024,
+  /** A request for an access token: a form of a few short fields. Beyond: 413. */
+  oauthBodyBytesMax: 16 * 1024,
   /** Levels of nesting in a JSON body; SCIM needs five. Beyond: 400, before anything recursive sees the body. */
   jsonDepthMax: 32,
 
@@ -44,6 +46,14 @@ export const limits = {
   shutdownMs: 10_000,
   /** What a connection sent and was answered is kept this long: a month-end's trouble is looked into the month after. */
   provisioningLogDays: 45,
+  /** An access token: short, because it is copied about more than the secret that it was had for. */
+  accessTokenSeconds: 3600,
+  /** How far ahead the clock of the process that signed a token may be. Beyond: 401. */
+  clockSkewSeconds: 60,
+  /** A key signs access tokens this long; then a new one takes over. */
+  signingKeyDays: 90,
+  /** The keys are read again after this time: a key that somebody deletes is used no longer, in any process. */
+  signingKeysRememberedMs: 60_000,
   /** A request id taken over from the client. Longer or stranger ones are replaced by our own. */
   requestIdLengthMax: 128,
 

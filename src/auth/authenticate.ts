@@ -1,12 +1,12 @@
 /** Bearer authentication (RFC 6750): an Authorization header → a principal. */
 
-import { unavailable } from "../db/constraints.ts";
-import type { Executor, Statement } from "../db/database.ts";
+import type { Executor } from "../db/database.ts";
 import { Problem } from "../problems.ts";
-import { isActiveNow, type PersonRow } from "./authority.ts";
+import type { AccessTokens } from "./oauth/access-tokens.ts";
 import { operator, type Principal } from "./principal.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import { type Secret, sameDigest } from "./secret.ts";
+import { type Fallen, findStanding, type StandingToken, tokenDigest, toPrincipal } from "./standing.ts";
 import { parseToken, type TokenText } from "./token-text.ts";
 
 export interface AuthDeps {
@@ -18,46 +18,29 @@ export interface AuthDeps {
   readonly operatorToken?: Secret | undefined;
   /** Without one nobody is limited. */
   readonly limiter?: RateLimiter | undefined;
+  /** What /oauth/token issues. Where nobody issues any, none is known. */
+  readonly accessTokens?: Pick<AccessTokens, "verify"> | undefined;
 }
 
-/** How exact `lastUsedAt` is: one write a token in this time, whatever its traffic. */
-const usedWithinMs = 5 * 60_000;
-
-interface TokenRow {
-  readonly label: string;
-  readonly digest: Uint8Array;
-  readonly scopes: readonly string[];
-  readonly role: string | null;
-  readonly userId: string | null;
-  readonly issuerId: string | null;
-  readonly expiresAt: string | null;
-  readonly lastUsedAt: string | null;
-  readonly status: PersonRow["status"] | null;
-  readonly startsAt: string | null;
-  readonly endsAt: string | null;
+/** Whom a credential proved, and what must still be so for it to prove the same again. */
+export interface Proof {
+  readonly principal: Principal;
+  /** Of the token behind the credential; the operator has none. */
+  readonly digest?: Uint8Array;
+  /** When the credential itself ends, milliseconds since 1970; the token behind it has an end of its own. */
+  readonly expiresAt?: number;
 }
-
-// Read for every request and never cached: a revoked token must be refused at once, in every process (LIF-1).
-const find: Statement = {
-  name: "token_find",
-  text: `select t.label, t.digest, t.scopes, t.role, t.user_id as "userId", t.issued_by ->> 'userId' as "issuerId",
-      t.expires_at as "expiresAt", t.last_used_at as "lastUsedAt",
-      u.status, u.starts_at as "startsAt", u.ends_at as "endsAt"
-    from tokens t left join users u on u.tenant_id = t.tenant_id and u.id = t.user_id
-    where t.tenant_id = $1 and t.id = $2`,
-};
-
-const touch: Statement = {
-  name: "token_touch",
-  text: `update tokens set last_used_at = $3
-    where tenant_id = $1 and id = $2 and (last_used_at is null or last_used_at < $4)`,
-};
 
 /**
  * Who the header proves: a tenant's token or the operator. Raises `unauthorized` (401) when it proves nobody, in words
  * that do not tell an unknown tenant from an unknown token or a wrong secret; `unavailable` when nobody can tell.
  */
 export async function authenticate(deps: AuthDeps, header: string | undefined): Promise<Principal> {
+  return (await prove(deps, header)).principal;
+}
+
+/** The same, with what it rests on. */
+export async function prove(deps: AuthDeps, header: string | undefined): Promise<Proof> {
   if (header === undefined || header.trim() === "") {
     throw unauthorized("A bearer token is required: Authorization: Bearer <token>.");
   }
@@ -66,58 +49,41 @@ export async function authenticate(deps: AuthDeps, header: string | undefined): 
   if (credential === undefined)
     throw unauthorized("The Authorization header must be: Bearer <token>.", "invalid_request");
   const token = parseToken(credential);
-  if (token !== undefined) return await authenticateToken(deps, token);
-  if (deps.operatorToken?.equals(credential)) return operator();
-  throw unknownToken();
+  if (token !== undefined) return await proveByToken(deps, token);
+  if (deps.operatorToken?.equals(credential)) return { principal: operator() };
+  return await proveByAccessToken(deps, credential);
 }
 
-async function authenticateToken(deps: AuthDeps, token: TokenText): Promise<Principal> {
-  const row = await findToken(deps.db, token);
+async function proveByToken(deps: AuthDeps, token: TokenText): Promise<Proof> {
   const digest = tokenDigest(deps.secret, token);
-  if (row === undefined || !sameDigest(row.digest, digest)) throw unknownToken();
-  const now = deps.clock();
-  if (row.expiresAt !== null && Date.parse(row.expiresAt) <= now.getTime()) {
-    throw unauthorized("The token has expired. Ask an administrator for a new one.", "invalid_token");
-  }
-  if (row.userId !== null && !isActiveNow({ ...row, status: row.status ?? "inactive" }, now)) {
-    throw unauthorized("The person whom the token acts for is not active.", "invalid_token");
-  }
-  noteUse(deps, token, row, now);
-  return {
-    tenantId: token.tenantId,
-    kind: "token",
-    tokenId: token.tokenId,
-    label: row.label,
-    scopes: row.scopes,
-    role: row.role,
-    userId: row.userId ?? row.issuerId,
-    issuerId: row.issuerId,
-    person: row.userId,
-  };
+  const standing = requireStanding(await findStanding(deps, token, (stored) => sameDigest(stored, digest)));
+  return { principal: toPrincipal(token, standing, standing.scopes), digest };
 }
 
-/** What is stored of a token: its ids are part of it, so that one row's digest is worth nothing in another. */
-export function tokenDigest(secret: Secret, { tenantId, tokenId, secret: own }: TokenText): Buffer {
-  return secret.digest("token", `${tenantId}.${tokenId}.${own}`);
-}
-
-async function findToken(db: Executor, token: TokenText): Promise<TokenRow | undefined> {
-  try {
-    const [row] = await db.query<TokenRow>(find, [token.tenantId, token.tokenId]);
-    return row;
-  } catch (error) {
-    // An outage must not look like a wrong credential: clients would stop and ask for a new one.
-    throw error instanceof Problem
-      ? error
-      : unavailable("The credential cannot be checked right now; try again.", error);
+/** RFC 9068. The token that it was had for must stand as it stood then: revoked, expired or rotated, it takes this along. */
+async function proveByAccessToken(deps: AuthDeps, text: string): Promise<Proof> {
+  const access = await deps.accessTokens?.verify(text);
+  if (access === undefined) throw unknownToken();
+  if (access === "expired") {
+    throw unauthorized("The access token has expired. Ask /oauth/token for a new one.", "invalid_token");
   }
+  const standing = requireStanding(await findStanding(deps, access, access.isHadFor));
+  const scopes = access.scopes.filter((scope) => standing.scopes.includes(scope));
+  const principal = toPrincipal(access, standing, scopes);
+  return { principal, digest: standing.digest, expiresAt: access.expiresAt };
 }
 
-/** Not awaited, and its failure is nobody's concern: it is a remark, and the next request repeats it. */
-function noteUse(deps: AuthDeps, token: TokenText, row: TokenRow, now: Date): void {
-  const before = new Date(now.getTime() - usedWithinMs);
-  if (row.lastUsedAt !== null && Date.parse(row.lastUsedAt) >= before.getTime()) return;
-  deps.db.query(touch, [token.tenantId, token.tokenId, now.toISOString(), before.toISOString()]).catch(() => {});
+function requireStanding(found: StandingToken | Fallen): StandingToken {
+  switch (found) {
+    case "unknown":
+      throw unknownToken();
+    case "expired":
+      throw unauthorized("The token has expired. Ask an administrator for a new one.", "invalid_token");
+    case "personInactive":
+      throw unauthorized("The person whom the token acts for is not active.", "invalid_token");
+    default:
+      return found;
+  }
 }
 
 function unknownToken(): Problem {

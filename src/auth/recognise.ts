@@ -5,9 +5,8 @@
  */
 import { hash } from "node:crypto";
 import type { Database, Statement, Transaction } from "../db/database.ts";
-import { type AuthDeps, authenticate, tokenDigest } from "./authenticate.ts";
+import { type AuthDeps, authenticate, type Proof, prove } from "./authenticate.ts";
 import type { Principal } from "./principal.ts";
-import { parseToken } from "./token-text.ts";
 
 /** Credentials remembered at most, by their digest; an entry takes some 500 bytes. */
 const rememberedMax = 2_000;
@@ -17,8 +16,11 @@ const rememberedMs = 60_000;
 
 interface Remembered {
   readonly principal: Principal;
-  readonly digest: Buffer;
+  readonly digest: Uint8Array;
+  /** By this process' own time. */
   readonly until: number;
+  /** By the clock, as the credential says. */
+  readonly expiresAt: number;
 }
 
 /** Stands in a statement, behind `where … = $1` for the tenant, where it can take the condition that the token stands. */
@@ -45,26 +47,24 @@ export class Recogniser {
   async recognise(header: string | undefined): Promise<Recognition> {
     const key = header === undefined ? "" : hash("sha256", header, "base64");
     const known = this.#known.get(key);
-    if (known !== undefined && known.until > Date.now()) {
+    if (known !== undefined && known.until > Date.now() && known.expiresAt > this.#deps.clock().getTime()) {
       const confirm = async () => {
         this.#known.delete(key);
         await authenticate(this.#deps, header);
       };
       return { principal: known.principal, ...confirmedBy(this.#deps.db, known, this.#deps.clock, confirm) };
     }
-    const principal = await authenticate(this.#deps, header);
-    this.#remember(key, header as string, principal);
-    return { principal, db: this.#deps.db, confirm: async () => {} };
+    const proof = await prove(this.#deps, header);
+    this.#remember(key, proof);
+    return { principal: proof.principal, db: this.#deps.db, confirm: async () => {} };
   }
 
   /** Tokens that act for a person are looked up each time: that person's state is part of the answer. */
-  #remember(key: string, header: string, principal: Principal): void {
-    const token = parseToken(header.slice(header.indexOf(" ") + 1).trim());
-    if (principal.kind !== "token" || principal.userId !== null || token === undefined) return;
+  #remember(key: string, { principal, digest, expiresAt = Number.POSITIVE_INFINITY }: Proof): void {
+    if (principal.userId !== null || digest === undefined) return;
     const oldest = this.#known.size >= rememberedMax ? this.#known.keys().next().value : undefined;
     if (oldest !== undefined) this.#known.delete(oldest);
-    const digest = tokenDigest(this.#deps.secret, token);
-    this.#known.set(key, { principal, digest, until: Date.now() + rememberedMs });
+    this.#known.set(key, { principal, digest, until: Date.now() + rememberedMs, expiresAt });
   }
 }
 

@@ -1,6 +1,18 @@
 /** Key material and comparison: what is kept of a secret is a digest, and what compares secrets takes constant time. */
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import { inspect } from "node:util";
+
+const cipher = "aes-256-gcm";
+const nonceBytes = 12;
+const tagBytes = 16;
 
 /** A secret text that does not show itself in logs, errors or JSON. */
 export class Secret {
@@ -14,6 +26,33 @@ export class Secret {
   /** HMAC-SHA-256 of the text under a key made for this purpose, so that digests of one use say nothing in another. */
   digest(purpose: string, text: string): Buffer {
     return createHmac("sha256", this.#keyFor(purpose)).update(text).digest();
+  }
+
+  /**
+   * The text encrypted under a key made for this purpose, as nonce, tag and ciphertext. It opens only together with the
+   * same context, such as the id of the row that it is kept in.
+   */
+  seal(purpose: string, text: string, context: string): Buffer {
+    const nonce = randomBytes(nonceBytes);
+    const sealing = createCipheriv(cipher, this.#keyFor(`sealed ${purpose}`), nonce).setAAD(Buffer.from(context));
+    const sealed = Buffer.concat([sealing.update(text, "utf8"), sealing.final()]);
+    return Buffer.concat([nonce, sealing.getAuthTag(), sealed]);
+  }
+
+  /** What was sealed, or undefined where another secret, purpose or context sealed it, or somebody has altered it. */
+  unseal(purpose: string, sealed: Uint8Array, context: string): string | undefined {
+    if (sealed.byteLength < nonceBytes + tagBytes) return undefined;
+    const nonce = sealed.subarray(0, nonceBytes);
+    const tag = sealed.subarray(nonceBytes, nonceBytes + tagBytes);
+    const key = this.#keyFor(`sealed ${purpose}`);
+    const opening = createDecipheriv(cipher, key, nonce, { authTagLength: tagBytes });
+    opening.setAAD(Buffer.from(context)).setAuthTag(tag);
+    try {
+      const text = opening.update(sealed.subarray(nonceBytes + tagBytes));
+      return Buffer.concat([text, opening.final()]).toString("utf8");
+    } catch {
+      return undefined;
+    }
   }
 
   /** Made once: every request has a digest, and making keys for it took a tenth of its CPU time. */

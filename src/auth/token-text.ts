@@ -4,9 +4,13 @@
  */
 import { randomBytes } from "node:crypto";
 
-export interface TokenText {
+/** Which token, of which tenant. */
+export interface TokenName {
   readonly tenantId: string;
   readonly tokenId: string;
+}
+
+export interface TokenText extends TokenName {
   /** 256 bits of chance, base64url. */
   readonly secret: string;
 }
@@ -18,7 +22,7 @@ export function newTokenSecret(): string {
 }
 
 export function formatToken({ tenantId, tokenId, secret }: TokenText): string {
-  return `usher_${packId(tenantId)}.${packId(tokenId)}.${secret}`;
+  return `usher_${formatClientId({ tenantId, tokenId })}.${secret}`;
 }
 
 /** The parts of a token, or undefined for any other text. One token has one text: padding bits must be zero. */
@@ -26,6 +30,20 @@ export function parseToken(text: string): TokenText | undefined {
   const [, tenant = "", token = "", secret = ""] = shape.exec(text) ?? [];
   const parts = { tenantId: unpackId(tenant), tokenId: unpackId(token), secret };
   return formatToken(parts) === text && isCanonical(secret) ? parts : undefined;
+}
+
+/** The token as an OAuth client: the public part of its text, `<tenant>.<token>`. */
+export function formatClientId({ tenantId, tokenId }: TokenName): string {
+  return `${packId(tenantId)}.${packId(tokenId)}`;
+}
+
+/**
+ * The token that a client's id and secret name. The secret is the third part of the token's text, or, because that is
+ * what people have at hand, the whole text.
+ */
+export function parseClient(clientId: string, clientSecret: string): TokenText | undefined {
+  const token = parseToken(clientSecret) ?? parseToken(`usher_${clientId}.${clientSecret}`);
+  return token !== undefined && formatClientId(token) === clientId ? token : undefined;
 }
 
 function packId(id: string): string {

@@ -24,13 +24,15 @@ export async function mintToken(config: Config, options: MintOptions): Promise<v
   const { adminToken } = await operator.send<{ adminToken: string }>("POST", `/tenants/${tenant.id}/recover`, {});
   const admin = connectApi(options.url ?? originOf(config), adminToken);
   try {
-    const { token } = await admin.send<{ token: string }>("POST", "/tokens", {
+    const { token, clientId } = await admin.send<{ token: string; clientId: string }>("POST", "/tokens", {
       label: options.label,
       scopes: options.scope ?? ["scim"],
       role: options.role ?? null,
       ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
     });
     console.log(token);
+    // Apart from the token, so that scripts capture that alone.
+    console.error(`clientId ${clientId}`);
   } finally {
     // What was borrowed is taken back; a token's text names itself.
     await admin.send("DELETE", `/tokens/${parseToken(adminToken)?.tokenId}`);

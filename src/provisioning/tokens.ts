@@ -3,11 +3,11 @@
  * the transaction that does it, with their token's and their person's rows held still.
  */
 
-import { tokenDigest } from "../auth/authenticate.ts";
 import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import type { Scope } from "../auth/principal.ts";
 import type { Secret } from "../auth/secret.ts";
-import { formatToken, newTokenSecret } from "../auth/token-text.ts";
+import { tokenDigest } from "../auth/standing.ts";
+import { formatClientId, formatToken, newTokenSecret, type TokenText } from "../auth/token-text.ts";
 import type { Statement, Transaction } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
 import { insertToken, listTokenRows, lockToken, removeToken, type TokenRow, updateTokenDigest } from "../db/tokens.ts";
@@ -36,6 +36,8 @@ export interface NewToken {
 /** A token together with its text, which is shown this once. */
 export interface MintedToken extends TokenRow {
   readonly token: string;
+  /** The token as an OAuth client; its secret is the token's text, or the third part of it. */
+  readonly clientId: string;
 }
 
 /** Mints a token. Problems: forbidden, unknownRole, invalidValue. */
@@ -83,7 +85,7 @@ export async function rotateToken(
       issuedBy: actorOf(ctx),
     });
     await recordTokenEvent(deps, ctx, tx, "token.rotated", id, { before: describe(before), after: describe(after) });
-    return { ...after, token: formatToken(text) };
+    return show(after, text);
   });
 }
 
@@ -126,7 +128,11 @@ export async function insertMinted(
     expiresAt: request.expiresAt,
   });
   await recordTokenEvent(deps, ctx, tx, "token.minted", row.id, { after: describe(row) });
-  return { ...row, token: formatToken(text) };
+  return show(row, text);
+}
+
+function show(row: TokenRow, text: TokenText): MintedToken {
+  return { ...row, token: formatToken(text), clientId: formatClientId(text) };
 }
 
 /** The authority of whoever mints or rotates. */

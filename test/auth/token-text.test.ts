@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/auth/secret.ts";
-import { formatToken, newTokenSecret, parseToken } from "../../src/auth/token-text.ts";
+import { formatClientId, formatToken, newTokenSecret, parseClient, parseToken } from "../../src/auth/token-text.ts";
 
 const parts = {
   tenantId: "0190a0b0-0000-7000-8000-000000000001",
@@ -52,6 +52,32 @@ describe("the text of a token", () => {
   });
 });
 
+describe("a token as an OAuth client", () => {
+  const clientId = formatClientId(parts);
+
+  it("is the first two parts of the text as id, the third as secret, or the whole of it", () => {
+    expect(formatToken(parts)).toBe(`usher_${clientId}.${parts.secret}`);
+    expect(parseClient(clientId, parts.secret)).toEqual(parts);
+    expect(parseClient(clientId, formatToken(parts))).toEqual(parts);
+  });
+
+  it("has one spelling, and no whole text of another token speaks for it", () => {
+    const other = { ...parts, tokenId: parts.tenantId };
+    const wrong = [
+      [formatClientId(other), formatToken(parts)],
+      [clientId, formatToken(other)],
+      [`${clientId}.${parts.secret}`, ""],
+      [`usher_${clientId}`, parts.secret],
+      ["", formatToken(parts)],
+      ["", ""],
+      [clientId, ` ${parts.secret}`],
+      [clientId, `${parts.secret}=`],
+      [parts.tokenId, parts.secret],
+    ] as const;
+    for (const [id, secret] of wrong) expect(parseClient(id, secret), `${id} ${secret}`).toBeUndefined();
+  });
+});
+
 describe("a secret", () => {
   const secret = new Secret("correct horse battery staple");
 
@@ -75,5 +101,30 @@ describe("a secret", () => {
       new Secret("another").digest("token", "x"),
     ].map((digest) => digest.toString("hex"));
     expect(new Set(digests).size).toBe(4);
+  });
+
+  describe("seals", () => {
+    const sealed = secret.seal("key", "a private text, \u00fc", "row 1");
+
+    it("what only it opens, for the same purpose and in the same context", () => {
+      expect(secret.unseal("key", sealed, "row 1")).toBe("a private text, \u00fc");
+      expect(secret.unseal("another", sealed, "row 1")).toBeUndefined();
+      expect(secret.unseal("key", sealed, "row 2")).toBeUndefined();
+      expect(new Secret("another").unseal("key", sealed, "row 1")).toBeUndefined();
+    });
+
+    it("never the same way twice, and showing nothing", () => {
+      expect(secret.seal("key", "a private text, \u00fc", "row 1")).not.toEqual(sealed);
+      expect(sealed.toString("latin1")).not.toContain("private");
+    });
+
+    it("so that no bit can be changed and nothing cut off", () => {
+      for (let at = 0; at < sealed.length; at++) {
+        const altered = Buffer.from(sealed);
+        altered[at]! ^= 1;
+        expect(secret.unseal("key", altered, "row 1")).toBeUndefined();
+        expect(secret.unseal("key", sealed.subarray(0, at), "row 1")).toBeUndefined();
+      }
+    });
   });
 });

@@ -68,7 +68,8 @@ describeOn("pglite", "usher serve on the embedded database", () => {
     expect(list.output.split("\n").map((line) => line.split("\t")[0])).toEqual(["acme-ltd", "demo", ""]);
 
     const minted = await usher(["token", "mint", "--tenant", "demo", "--label", "Okta"], env);
-    const token = minted.output.trim();
+    const [token, clientId] = [/^usher_\S+/m.exec(minted.output)?.[0], /^clientId (\S+)$/m.exec(minted.output)?.[1]];
+    expect(token).toContain(`usher_${clientId}.`);
     const users = await fetch(`${server.origin}/scim/v2/Users`, { headers: { Authorization: `Bearer ${token}` } });
     expect(users.status).toBe(200);
 
