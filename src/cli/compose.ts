@@ -1,11 +1,13 @@
 /** Puts the server together: the tools of the use cases, the jobs, the doors, the app around them. */
 import type { Express } from "express";
 import { createAdminRouters } from "../admin/router.ts";
+import { AccessTokens } from "../auth/oauth/access-tokens.ts";
 import type { RateLimiter } from "../auth/rate-limiter.ts";
 import { Secret } from "../auth/secret.ts";
 import { openProvisioningLog, type ProvisioningLog } from "../db/provisioning-log.ts";
 import type { OpenDatabase } from "../db/transactions.ts";
 import { createApp } from "../http/app.ts";
+import { createOauthRouters } from "../http/oauth.ts";
 import { newId } from "../ids.ts";
 import { startJobs } from "../jobs/boss.ts";
 import { queues, startWork } from "../jobs/work.ts";
@@ -29,6 +31,7 @@ export interface Parts {
 /** What every door is handed. */
 export interface ServerDeps extends TokenDeps {
   readonly operatorToken: Secret;
+  readonly accessTokens: AccessTokens;
   readonly publicUrl: string | undefined;
   readonly limiter: RateLimiter | undefined;
   readonly log: Logger;
@@ -47,16 +50,19 @@ export interface Composed {
 export async function compose(parts: Parts): Promise<Composed> {
   const { database, log } = parts;
   const jobs = await startJobs(database, log, { queues });
+  const { publicUrl, clock = () => new Date() } = parts;
+  const secret = new Secret(parts.secret.toString("hex"));
   const deps: ServerDeps = {
     db: database,
     rules: createRulesStore(),
     jobs,
-    clock: parts.clock ?? (() => new Date()),
+    clock,
     newId,
     log,
-    secret: new Secret(parts.secret.toString("hex")),
+    secret,
     operatorToken: new Secret(parts.operatorToken),
-    publicUrl: parts.publicUrl,
+    accessTokens: new AccessTokens({ db: database, clock, newId, secret, publicUrl }),
+    publicUrl,
     limiter: parts.limiter,
     provisioningLog: openProvisioningLog(database, {
       onError: (error) => log.warn({ err: error }, "exchanges could not be written to the provisioning log"),
@@ -68,7 +74,7 @@ export async function compose(parts: Parts): Promise<Composed> {
     database,
     log,
     newId,
-    routers: { "/scim/v2": createScimRouter(deps), ...createAdminRouters(deps) },
+    routers: { "/scim/v2": createScimRouter(deps), ...createAdminRouters(deps), ...createOauthRouters(deps) },
     stopping: () => stopping,
   });
   return {

@@ -1,7 +1,7 @@
 /** The last stop of whatever went wrong: every error becomes one message for the caller and, where it is ours, one log line. */
 import type { ErrorRequestHandler, Response } from "express";
 import type { Logger } from "../log.ts";
-import { renderProblem, renderScimError } from "../problem-messages.ts";
+import { type Message, renderOauthError, renderProblem, renderScimError } from "../problem-messages.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
 import { requestIdOf } from "./request-id.ts";
 
@@ -17,9 +17,7 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
       req.socket.destroy();
       return;
     }
-    const { status, contentType, body } = isScim(req.originalUrl)
-      ? renderScimError(problem, requestId)
-      : renderProblem(problem, requestId);
+    const { status, contentType, body } = render(problem, req.originalUrl, requestId);
     send(res.status(status).set(problem.headers), contentType, body);
   };
 }
@@ -33,9 +31,16 @@ function send(res: Response, contentType: string, body: object): void {
   res.end(JSON.stringify(body).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`));
 }
 
-/** Also where the request target is a whole URL, as proxies send it (RFC 9112 §3.2.2). */
-function isScim(target: string): boolean {
-  return /^(https?:\/\/[^/?#]*)?\/scim(\/|\?|$)/i.test(target);
+/** In the language of the door, also where the request target is a whole URL, as proxies send it (RFC 9112 §3.2.2). */
+function render(problem: Problem, url: string, requestId: string): Message {
+  switch (/^(?:https?:\/\/[^/?#]*)?\/(scim|oauth)(?=\/|\?|$)/i.exec(url)?.[1]?.toLowerCase()) {
+    case "scim":
+      return renderScimError(problem, requestId);
+    case "oauth":
+      return renderOauthError(problem);
+    default:
+      return renderProblem(problem, requestId);
+  }
 }
 
 /** What express, its body parsers and the request validator throw: an Error with an HTTP status. */

@@ -86,6 +86,10 @@ export async function replay(fixture: FixtureCase, target: Target): Promise<void
   const unique = uniqueName();
   values.set("uniq", unique);
   values.set("uniqU", unique.toUpperCase());
+  // A token is an OAuth client as well: its first two parts the id, the third the secret.
+  const [, clientId, clientSecret] = /^usher_(.+)\.(.+)$/.exec(target.token) ?? [];
+  values.set("clientId", clientId);
+  values.set("clientSecret", clientSecret);
   for (let at = 0; at < fixture.steps.length; ) {
     const group = together(fixture.steps, at);
     const answers = await Promise.all(group.map((step) => send(target, substitute(step.send, values) as Step["send"])));
@@ -127,7 +131,8 @@ export function send(target: Target, step: Step["send"]): Promise<Answer> {
         host: base.hostname,
         port: base.port,
         method: step.method,
-        path: `${base.pathname.replace(/\/$/, "")}${step.path}`,
+        // The token endpoint is the server's, not the SCIM door's.
+        path: `${step.path.startsWith("/oauth/") ? "" : base.pathname.replace(/\/$/, "")}${step.path}`,
         headers,
         agent: false,
       },

@@ -2,11 +2,13 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll } from "vitest";
+import { AccessTokens } from "../../../src/auth/oauth/access-tokens.ts";
 import { type Scope as AuthScope, operator } from "../../../src/auth/principal.ts";
 import { Secret } from "../../../src/auth/secret.ts";
 import type { OpenDatabase } from "../../../src/db/transactions.ts";
 import type { Role, Settings, WhenFull } from "../../../src/domain/model.ts";
 import { createApp } from "../../../src/http/app.ts";
+import { createOauthRouters } from "../../../src/http/oauth.ts";
 import { newId } from "../../../src/ids.ts";
 import { createLogger } from "../../../src/log.ts";
 import { createRulesStore } from "../../../src/provisioning/rules.ts";
@@ -107,7 +109,12 @@ async function serve(database: OpenDatabase, change: Partial<ScimDeps>) {
     secret,
     ...change,
   };
-  const app = createApp({ database, log, newId, routers: { "/scim/v2": createScimRouter(deps) } });
+  const accessTokens = new AccessTokens(deps);
+  const routers = {
+    "/scim/v2": createScimRouter({ ...deps, accessTokens }),
+    ...createOauthRouters({ ...deps, accessTokens }),
+  };
+  const app = createApp({ database, log, newId, routers });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/scim/v2`;
