@@ -7,7 +7,7 @@ import { readFixtureCases, replay } from "../helpers/fixture-runner.ts";
 import { openDoor, type TenantOptions } from "./http/door.ts";
 
 /** What a case may require that does not exist yet. */
-const absent = new Set(["bulk", "oauth-token-endpoint"]);
+const absent = new Set(["bulk"]);
 
 /** Tenants of cases that want one of their own kind. */
 const kinds: Readonly<Record<string, TenantOptions>> = {
