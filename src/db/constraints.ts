@@ -2,12 +2,14 @@
 import { limits } from "../limits.ts";
 import { Problem, type ProblemFacts } from "../problems.ts";
 
+const userName = {
+  attribute: "userName",
+  detail: "This userName belongs to another user already; names are compared without letter case.",
+};
+
 /** What a unique constraint protects: the attribute to name and the sentence to say. */
 const unique: Readonly<Record<string, { attribute: string; detail: string }>> = {
-  users_tenant_id_user_name_norm_key: {
-    attribute: "userName",
-    detail: "This userName belongs to another user already; names are compared without letter case.",
-  },
+  users_tenant_id_user_name_norm_key: userName,
   groups_tenant_id_display_name_norm_key: {
     attribute: "displayName",
     detail: "A group of this displayName exists already; names are compared without letter case.",
@@ -119,8 +121,17 @@ function taken({ constraint = "" }: DatabaseError, cause: unknown): Problem {
     return new Problem("conflict", "Another request made the same change at the same moment; read it again.", {
       cause,
     });
-  const facts: ProblemFacts = { attribute: known.attribute };
-  return new Problem("uniqueness", known.detail, { facts, cause });
+  return notUnique(known, cause);
+}
+
+function notUnique({ attribute, detail }: { attribute: string; detail: string }, cause?: unknown): Problem {
+  const facts: ProblemFacts = { attribute };
+  return new Problem("uniqueness", detail, { facts, ...(cause === undefined ? {} : { cause }) });
+}
+
+/** For a statement that passes over taken names instead of raising: what a single insert raises. */
+export function userNameTaken(): Problem {
+  return notUnique(userName);
 }
 
 function isOutage({ code, message = "" }: DatabaseError): boolean {
