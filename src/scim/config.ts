@@ -10,6 +10,8 @@ export const bounds = {
   smallBodyBytesMax: 64 * 1024,
   /** Characters of one query parameter; the filter has bounds of its own besides. Beyond it 400. */
   parameterLengthMax: 16_384,
+  /** Operations of a Bulk: one done in seconds, before anybody's patience is over. Beyond it 413. */
+  bulkOperationsMax: 1_000,
   /** Names in `attributes` or `excludedAttributes`. Beyond it 400. */
   attributeNamesMax: 200,
   /** A cursor is good for this long: whoever pages asks again within seconds, whoever looks into it within the hour. */
@@ -24,9 +26,9 @@ export function serviceProviderConfig(baseUrl: string): object {
   return {
     schemas: ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
     patch: { supported: true },
-    bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+    bulk: { supported: true, maxOperations: bounds.bulkOperationsMax, maxPayloadSize: limits.scimBodyBytesMax },
     filter: { supported: true, maxResults: limits.pageSizeMax },
-    changePassword: { supported: false },
+    changePassword: { supported: true },
     sort: { supported: true },
     etag: { supported: true },
     // RFC 9865 §4. Index stays the default: Entra and Okta send startIndex.

@@ -10,7 +10,7 @@ import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
 import { contextOf, currentScope } from "./scope.ts";
 
-type Kind = "root" | "resources" | "resource" | "search" | "me" | "documents" | "document" | "catalogue" | "absent";
+type Kind = "root" | "resources" | "resource" | "search" | "me" | "documents" | "document" | "catalogue" | "bulk";
 
 export interface Route {
   readonly kind: Kind;
@@ -50,7 +50,7 @@ export function routeOf(path: string): Route | undefined {
         ? { ...resourceRoute("/Me", "me", bounds.userBodyBytesMax), kind: "me", template: "/Me" }
         : undefined;
     case "bulk":
-      return second === undefined ? absentRoute("/Bulk", ["POST"]) : undefined;
+      return second === undefined ? bulkRoute : undefined;
     case ".search":
       return second === undefined ? resourceRoute("", ".search", 0) : undefined;
     case "":
@@ -62,6 +62,14 @@ export function routeOf(path: string): Route | undefined {
 
 /** RFC 7644 §3.4.2.1: a query over all types. */
 const rootRoute: Route = { kind: "root", methods: READ, bodyBytesMax: bounds.smallBodyBytesMax, template: "/" };
+
+/** RFC 7644 §3.7. */
+const bulkRoute: Route = {
+  kind: "bulk",
+  methods: ["POST"],
+  bodyBytesMax: limits.scimBodyBytesMax,
+  template: "/Bulk",
+};
 
 function resourceRoute(template: string, second: string | undefined, bodyBytesMax: number): Route {
   if (second === undefined) return { kind: "resources", methods: [...READ, "POST"], bodyBytesMax, template };
@@ -83,11 +91,6 @@ function documentRoute(template: string, second: string | undefined): Route {
 function catalogueRoute(template: string, second: string | undefined): Route {
   const route = resourceRoute(template, second, bounds.smallBodyBytesMax);
   return route.kind === "search" ? route : { ...route, kind: "catalogue", methods: READ };
-}
-
-/** A route of the standard that this server does not offer yet. */
-function absentRoute(template: string, methods: readonly string[]): Route {
-  return { kind: "absent", methods, bodyBytesMax: bounds.smallBodyBytesMax, template };
 }
 
 function decodeSegment(segment: string): string {
@@ -113,8 +116,6 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
     return;
   }
   requireMethod(route, req.method);
-  if (route.kind === "absent")
-    throw new Problem("notImplemented", `${req.path} is not offered; see /ServiceProviderConfig.`);
   if (route.kind === "document" && !documentName.test(route.id ?? ""))
     throw new Problem("notFound", "No such document.");
   pin(req, "query", queryOf(req, route));

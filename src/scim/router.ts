@@ -7,6 +7,7 @@ import { SCIMMYRouters } from "scimmy-routers";
 import { requireScope } from "../auth/principal.ts";
 import { countingFailures } from "../auth/rate-limiter.ts";
 import { Recogniser } from "../auth/recognise.ts";
+import { bulk } from "./bulk/index.ts";
 import { type Catalogue, entitlements, roles } from "./catalogue.ts";
 import { deliver } from "./deliver.ts";
 import { gate } from "./gate.ts";
@@ -25,6 +26,7 @@ export function createScimRouter(deps: ScimDeps): Router {
   router.use(requireScimToken(deps));
   router.use(logExchange);
   router.use(gate);
+  router.post("/Bulk", bulk);
   router.post("/Users/.search", search(users));
   router.post("/Groups/.search", search(groups));
   router.post("/.search", search(everything));

@@ -11,6 +11,8 @@ export const USHER_USER = "urn:ietf:params:scim:schemas:extension:usher:2.0:User
 export const USHER_GROUP = "urn:ietf:params:scim:schemas:extension:usher:2.0:Group";
 export const USHER_ERROR = "urn:ietf:params:scim:schemas:extension:usher:2.0:Error";
 export const PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+export const BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+export const BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 
 /**
  * Other spellings of a schema that clients use, in lower case: the drafts before RFC 7643, and the enterprise URN without

@@ -76,7 +76,7 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
     expect(body).toMatchObject({
       schemas: ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
       patch: { supported: true },
-      bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+      bulk: { supported: true, maxOperations: 1000, maxPayloadSize: 8 * 1024 * 1024 },
       filter: { supported: true, maxResults: 500 },
       changePassword: { supported: false },
       sort: { supported: true },
@@ -132,7 +132,6 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
   });
 
   it.each([
-    ["POST", "/Bulk"],
     ["GET", "/Me"],
     ["PATCH", "/Me"],
   ])("answers 501 to %s %s, which is not offered", async (method, path) => {
