@@ -1,13 +1,10 @@
-/** Replays what real clients send: every recorded case in test/fixtures/clients whose features this server offers. */
+/** Replays what real clients send: every recorded case in test/fixtures/clients. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { describeOnBoth } from "../helpers/database.ts";
 import { readFixtureCases, replay } from "../helpers/fixture-runner.ts";
 import { openDoor, type TenantOptions } from "./http/door.ts";
-
-/** What a case may require that does not exist yet. */
-const absent = new Set(["bulk"]);
 
 /** Tenants of cases that want one of their own kind. */
 const kinds: Readonly<Record<string, TenantOptions>> = {
@@ -29,7 +26,6 @@ const kinds: Readonly<Record<string, TenantOptions>> = {
 };
 
 const cases = readFixtureCases();
-const replayed = cases.filter((one) => !(one.requires ?? []).some((feature) => absent.has(feature)));
 
 /** The cases that everything began with, each with a digest of its steps, so that none is dropped or softened unnoticed. */
 const first = readFileSync(new URL("../fixtures/first-recordings.txt", import.meta.url), "utf8")
@@ -57,7 +53,7 @@ function digest(text: string): string {
 describeOnBoth("recorded exchanges", (getDb) => {
   const door = openDoor(getDb);
 
-  it.each(replayed.map((one) => [one.id, one.title, one] as const))("%s: %s", async (_id, _title, fixture) => {
+  it.each(cases.map((one) => [one.id, one.title, one] as const))("%s: %s", async (_id, _title, fixture) => {
     const [kind] = fixture.requires ?? [];
     const client = await door.tenant(kind === undefined ? {} : kinds[kind]);
     await replay(fixture, client);
