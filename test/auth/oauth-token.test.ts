@@ -1,4 +1,5 @@
 /** POST /oauth/token: RFC 6749 §2.3.1, §3.2, §4.4 and §5; and where it is found, RFC 8414. */
+import fc from "fast-check";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RateLimiter } from "../../src/auth/rate-limiter.ts";
@@ -285,6 +286,36 @@ describeOnBoth("POST /oauth/token", (getDb) => {
     expectRefusal(await post(server, formOf({}), { "Content-Encoding": "nonsense" }), 415, "invalid_request");
     const many = Array.from({ length: 2000 }, (_, i) => `p${i}=`).join("&");
     expectRefusal(await post(server, many), 400, "invalid_request");
+  });
+
+  it("answers whatever it is sent with an OAuth error of 4xx, and goes on", async () => {
+    const name = fc.constantFrom("grant_type", "client_id", "client_secret", "scope", "__proto__", "resource");
+    const value = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(
+        "client_credentials",
+        client.clientId,
+        client.clientSecret.slice(1),
+        tenant.scimToken.slice(0, -1),
+      ),
+    );
+    const pair = fc.tuple(name, value).map(([one, other]) => `${one}=${encodeURIComponent(other.toWellFormed())}`);
+    const form = fc.oneof(
+      fc.string(),
+      fc.array(pair, { maxLength: 8 }).map((pairs) => pairs.join("&")),
+    );
+    const header = fc.oneof(
+      fc.constant({}),
+      fc.base64String().map((text) => ({ Authorization: `Basic ${text}` })),
+      fc.tuple(fc.string(), fc.string()).map(([user, password]) => basic(user, password)),
+    );
+    const property = fc.asyncProperty(form, header, async (body, headers) => {
+      const { status, body: answer } = await post(server, body, headers);
+      expect([400, 401]).toContain(status);
+      expect(answer.error).toMatch(/^(invalid_request|invalid_client|unsupported_grant_type)$/);
+    });
+    await fc.assert(property, { numRuns: 300 });
+    expect((await postAs(server, client)).status).toBe(200);
   });
 
   it.each([
