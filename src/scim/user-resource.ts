@@ -4,6 +4,7 @@ import { matchesTag } from "../provisioning/preconditions.ts";
 import * as useCases from "../provisioning/users.ts";
 import type { Answer, Operations } from "./answer.ts";
 import { list } from "./list/index.ts";
+import { passwordOfBody, passwordOfPatch } from "./password.ts";
 import { applyPatch, parsePatch } from "./patch/index.ts";
 import { toSelection } from "./projection.ts";
 import type { ScimQuery } from "./query.ts";
@@ -30,7 +31,8 @@ export const users: Operations = {
 
   /** RFC 7644 §3.3: 201 with the resource and its Location. */
   async create(scope, body, query) {
-    const view = await useCases.createUser(scope.deps, contextOf(scope), toUserDoc(body, { active: true }));
+    const password = await withStanding(scope, passwordOfBody(body));
+    const view = await useCases.createUser(scope.deps, contextOf(scope), toUserDoc(body, { active: true }), password);
     forgetTotal(scope, "User");
     return { ...toWritten(scope, view, query), status: 201 };
   },
@@ -38,7 +40,8 @@ export const users: Operations = {
   /** RFC 7644 §3.5.1. USR-8: an absent `active` stays as it was. */
   async replace(scope, id, body, query, conditions) {
     const change = (current: UserView["doc"]) => toUserDoc(body, { active: current.active, id });
-    const view = await useCases.changeUser(scope.deps, contextOf(scope), id, change, conditions);
+    const options = { ...conditions, ...passwordOfBody(body) };
+    const view = await useCases.changeUser(scope.deps, contextOf(scope), id, change, options);
     return toWritten(scope, view, query);
   },
 
@@ -46,7 +49,8 @@ export const users: Operations = {
   async patch(scope, id, body, query, conditions) {
     const operations = parsePatch(body);
     const change = (current: UserView["doc"]) => applyPatch(current, operations, { id });
-    const view = await useCases.changeUser(scope.deps, contextOf(scope), id, change, conditions);
+    const options = { ...conditions, ...passwordOfPatch(operations) };
+    const view = await useCases.changeUser(scope.deps, contextOf(scope), id, change, options);
     return toWritten(scope, view, query);
   },
 
@@ -57,6 +61,12 @@ export const users: Operations = {
     return { status: 204 };
   },
 };
+
+/** A hash is dear: nobody has one computed whose credential may have been taken away a moment ago. */
+async function withStanding<Said extends { password?: string }>(scope: Scope, said: Said): Promise<Said> {
+  if (said.password !== undefined) await scope.confirm();
+  return said;
+}
 
 function toAnswer(scope: Scope, view: UserView, query: ScimQuery): Answer {
   const { baseUrl } = scope;

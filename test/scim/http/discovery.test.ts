@@ -78,7 +78,7 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
       patch: { supported: true },
       bulk: { supported: true, maxOperations: 1000, maxPayloadSize: 8 * 1024 * 1024 },
       filter: { supported: true, maxResults: 500 },
-      changePassword: { supported: false },
+      changePassword: { supported: true },
       sort: { supported: true },
       etag: { supported: true },
       // RFC 9865 §4.
