@@ -10,6 +10,7 @@ const secretNames = [
   "authorization",
   "cookie",
   "password",
+  "hash",
   "token",
   "adminToken",
   "secret",

@@ -48,8 +48,10 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
   const isSecretOperation = typeof names === "string" && secretWord.test(names);
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => {
-      const last = name.split(/[.:]/).at(-1) ?? name;
-      const hidden = secretName.test(last) || (isSecretOperation && name.toLowerCase() === "value");
+      // A name may lead to the secret, as `<urn>:User:password` does, or through it, as `password.value` and `password[…]`.
+      const hidden =
+        name.split(/[.:[]/).some((part) => secretName.test(part.trim())) ||
+        (isSecretOperation && name.toLowerCase() === "value");
       return [storable(name), hidden ? redacted : withoutSecrets(item, depth + 1)];
     }),
   );

@@ -192,6 +192,11 @@ describe("redaction", () => {
       nested: [{ deep: { client_secret: "s3cr3t-6" } }],
       text: '{"password":"s3cr3t-7"}',
       header: "Bearer s3cr3t-8888",
+      "password.value": "s3cr3t-9",
+      'PASSWORD[type eq "work"]': "s3cr3t-10",
+      " password ": "s3cr3t-11",
+      "urn:ietf:params:scim:schemas:core:2.0:User": { password: "s3cr3t-12" },
+      "urn:ietf:params:scim:schemas:core:2.0:User.password": "s3cr3t-13",
       title: "Password administrator",
     };
     const text = redact(body);
