@@ -10,6 +10,7 @@ import { member } from "../vocabulary/json.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { ENTITLEMENT, OKTA_ENTITLEMENT, OKTA_ROLE, ROLE } from "../vocabulary/urns.ts";
 import type { Answer, Preconditions } from "./answer.ts";
+import { cutPage } from "./catalogue-page.ts";
 import { type CatalogueRow, readRoles, readTiers } from "./catalogue-rows.ts";
 import { entityTag } from "./entity-tag.ts";
 import { toSelection } from "./projection.ts";
@@ -58,10 +59,9 @@ function toCatalogue(published: Published): Catalogue {
       const selection = toSelection(type, query);
       const all = (await read(scope)).map((row) => render(published, row, scope.baseUrl));
       const found = filter === undefined ? all : all.filter((resource) => matches(filter, resource));
-      const { startIndex, count } = query;
-      const page = (order === undefined ? found : found.toSorted(order)).slice(startIndex - 1, startIndex - 1 + count);
+      const { page, totals } = cutPage(scope, endpoint, query, order === undefined ? found : found.toSorted(order));
       const texts = page.map((resource) => toText(resource, selection));
-      const text = toListResponse(texts, { total: found.length, startIndex });
+      const text = toListResponse(texts, totals);
       return unlessKnown(ifNoneMatch, { status: 200, text, version: entityTag(text) });
     },
 
