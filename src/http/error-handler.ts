@@ -27,8 +27,11 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
  * chose: written as escapes, they are no markup to whoever looks at the bytes (PAR-4), and the same to who reads JSON.
  */
 function send(res: Response, contentType: string, body: object): void {
+  const text = JSON.stringify(body).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
   res.setHeader("Content-Type", contentType);
-  res.end(JSON.stringify(body).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`));
+  // Node tells it by itself, but not to HEAD, which is to be told what GET is (RFC 9110 §9.3.2).
+  res.setHeader("Content-Length", Buffer.byteLength(text));
+  res.end(text);
 }
 
 /** In the language of the door, also where the request target is a whole URL, as proxies send it (RFC 9112 §3.2.2). */

@@ -15,7 +15,7 @@ export function requireJson(request: IncomingMessage): void {
   }
   for (const parameter of parameters) {
     const [name = "", value = ""] = parameter.split("=");
-    if (name.trim() === "charset" && !/^"?(utf-?8|us-ascii)"?$/.test(value.trim())) {
+    if (name.trim() === "charset" && !/^"?(utf-?8|us-ascii|)"?$/.test(value.trim())) {
       throw new Problem(
         "unsupportedMediaType",
         "Send the body in UTF-8: SCIM is JSON, and JSON is UTF-8 (RFC 8259 §8.1).",

@@ -5,6 +5,7 @@
 import type { NextFunction, Request, Response } from "express";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
+import { requireAcceptable } from "./accept.ts";
 import { discardBody, readJsonObject, requireJson } from "./body.ts";
 import { bounds } from "./config.ts";
 import { carriesFilter, emptyQuery, parseQuery } from "./query.ts";
@@ -116,6 +117,9 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
     return;
   }
   requireMethod(route, req.method);
+  if (route.kind === "me") leadToSelf(req, res);
+  // A deletion has no body to be read.
+  if (req.method !== "DELETE") requireAcceptable(req);
   if (route.kind === "document" && !documentName.test(route.id ?? ""))
     throw new Problem("notFound", "No such document.");
   pin(req, "query", queryOf(req, route));
@@ -127,7 +131,6 @@ export async function gate(req: Request, res: Response, next: NextFunction): Pro
     await discardBody(req);
     req.body = undefined;
   }
-  if (route.kind === "me") leadToSelf(req, res);
   next();
 }
 
