@@ -1,63 +1,38 @@
-/** What the README says is so: its commands run, its answers come back, its tables are those of the code. */
-import { execFile } from "node:child_process";
+/** What the README and the guides say is so: their commands run, their answers come back, their tables are those of the code. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { variables } from "../../src/config.ts";
 import { presets } from "../../src/domain/presets.ts";
 import { type Started, startProcess } from "../cli/process.ts";
 import { describeOn } from "../helpers/database.ts";
+import {
+  blocksOf,
+  brokenLinks,
+  orphansOf,
+  quotedIn as quoted,
+  readDocument,
+  root,
+  rowsOf as rows,
+  runBlocks,
+  sectionOf,
+} from "./documents.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<
+const readme = readDocument("README.md");
+const blocks = blocksOf(readme);
+const section = (heading: string) => sectionOf(readme, heading);
+const manifest = JSON.parse(readDocument("package.json")) as Record<
   "scripts" | "dependencies" | "devDependencies",
   Record<string, string>
 >;
 
-/** The text between this heading and the next. */
-function section(heading: string): string {
-  const [, text] = readme.split(`\n## ${heading}\n`);
-  if (text === undefined) throw new Error(`The README has no section "${heading}".`);
-  return text.split(/^## /m)[0]!;
-}
-
-/** Rows of the tables in a text, without head and rule. */
-function rows(text: string): string[][] {
-  const tables = text
-    .split("\n\n")
-    .map((part) => part.trim())
-    .filter((part) => part.startsWith("|"));
-  return tables.flatMap((table) =>
-    table
-      .split("\n")
-      .slice(2)
-      .map((row) =>
-        row
-          .split("|")
-          .slice(1, -1)
-          .map((cell) => cell.trim()),
-      ),
-  );
-}
-
-/** What stands between back quotes. */
-function quoted(text: string): string[] {
-  return [...text.matchAll(/`([^`]+)`/g)].map((found) => found[1]!);
-}
-
-interface Block {
-  readonly command: string;
-  /** The json block that follows, as the answer of the command's last line. */
-  readonly answer: string | undefined;
-}
-
-const blocks: readonly Block[] = [
-  ...readme.matchAll(/^```sh\n([\s\S]*?)^```\n(?:(?:(?!^```|^## )[\s\S])*?^```json\n([\s\S]*?)^```\n)?/gm),
-].map((found) => ({ command: found[1]!, answer: found[2] }));
+/** Every document below docs/, by its path. */
+const documents = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => `docs/${file}`)
+  .sort();
+const guides = documents.filter((path) => blocksOf(readDocument(path)).length > 0);
 
 describe("the README's tables", () => {
   it("list the configuration as the code has it", () => {
@@ -116,10 +91,15 @@ describe("the README's words", () => {
     expect(named.filter((name) => manifest.scripts[name!] === undefined)).toEqual([]);
   });
 
-  it("link to files that exist", () => {
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map((found) => found[1]!);
-    expect(links.length).toBeGreaterThan(2);
-    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+  it.each(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...documents])(
+    "link to files and headings that exist: %s",
+    (path) => {
+      expect(brokenLinks(path)).toEqual([]);
+    },
+  );
+
+  it.each(["README.md", ...documents])("show no answer without the command that gets it: %s", (path) => {
+    expect(orphansOf(readDocument(path))).toEqual([]);
   });
 
   it("begin with the two commands", () => {
@@ -127,7 +107,7 @@ describe("the README's words", () => {
   });
 });
 
-describeOn("pglite", "the README's commands", () => {
+describeOn("pglite", "the commands", () => {
   let folder: string;
   let server: Started;
   beforeAll(async () => {
@@ -140,41 +120,57 @@ describeOn("pglite", "the README's commands", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("run in their order against a first start, and are answered as told", async () => {
-    const said = server.output();
-    const env: Record<string, string> = {
+  const shell = (SCIM_TOKEN: string, ADMIN_TOKEN: string) => ({
+    folder,
+    env: {
       // npm scripts find the right Node themselves; here it is the one that runs the test.
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: process.env.HOME ?? folder,
       PORT: new URL(server.origin).port,
       USHER_DATA_DIR: join(folder, "data"),
       USHER: server.origin,
-      SCIM_TOKEN: /SCIM token {7}(\S+)/.exec(said)![1]!,
-      ADMIN_TOKEN: /Admin token {6}(\S+)/.exec(said)![1]!,
-    };
-    let ran = 0;
-    for (const { command, answer } of blocks) {
-      if (command.startsWith("npm ci")) continue;
-      if (command.startsWith("export ")) {
-        const exported = command.match(/(?<=^export )\w+/gm);
-        expect(exported?.every((name) => env[name] !== undefined)).toBe(true);
-        continue;
-      }
-      await decidedAnew(server.origin, env.ADMIN_TOKEN!);
-      const script = `npm() { command npm --prefix "${root}" "$@"; }\n${command}`;
-      const { stdout } = await promisify(execFile)("sh", ["-e", "-c", script], { cwd: folder, env });
-      ran += 1;
-      if (command.startsWith("npm ")) {
-        expect(stdout, command).toMatch(/^usher_\S+\n$/);
-        continue;
-      }
-      const actual = JSON.parse(stdout) as Record<string, unknown>;
-      expect(actual, command).not.toHaveProperty("detail");
-      if (answer !== undefined) expectAnswer(actual, JSON.parse(answer), command);
-      if (env.ID === undefined) env.ID = String(actual.id);
-    }
-    expect(ran).toBeGreaterThanOrEqual(6);
+      SCIM_TOKEN,
+      ADMIN_TOKEN,
+    },
+    settle: () => decidedAnew(server.origin, ADMIN_TOKEN),
+  });
+
+  it("of the README run in their order against a first start, and are answered as told", async () => {
+    const said = server.output();
+    const first = (name: string) => new RegExp(`${name} token +(usher_\\S+)`).exec(said)![1]!;
+    expect(await runBlocks(blocks, shell(first("SCIM"), first("Admin")))).toBeGreaterThanOrEqual(6);
   }, 60_000);
+
+  it.each(guides)(
+    "of %s run in their order in a tenant of their own, and are answered as told",
+    async (path) => {
+      const tenant = await makeTenant(path);
+      const commands = blocksOf(readDocument(path).replaceAll("--tenant acme", `--tenant ${tenant.slug}`));
+      expect(await runBlocks(commands, shell(tenant.scimToken, tenant.adminToken))).toBeGreaterThanOrEqual(6);
+    },
+    60_000,
+  );
+
+  async function makeTenant(name: string) {
+    const operator = readFileSync(join(folder, "data", "operator-token"), "utf8").trim();
+    const made = await post<{ slug: string; adminToken: string }>(operator, "/tenants", {
+      name,
+      seats: { standard: 2 },
+    });
+    const { token } = await post<{ token: string }>(made.adminToken, "/tokens", {
+      label: "connection",
+      scopes: ["scim"],
+    });
+    return { ...made, scimToken: token };
+  }
+
+  async function post<Body>(token: string, path: string, body: object): Promise<Body> {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    const url = `${server.origin}/api/v1${path}`;
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+    expect(response.status).toBe(201);
+    return (await response.json()) as Body;
+  }
 });
 
 /** A reader takes longer to paste the next command than Usher to decide everybody anew. */
@@ -185,16 +181,4 @@ async function decidedAnew(origin: string, token: string): Promise<void> {
     return ((await answer.json()) as { state: string }).state;
   };
   await expect.poll(state, { timeout: 10_000 }).toBe("done");
-}
-
-/** The answer holds what is shown of it; "…" stands for any text. */
-function expectAnswer(actual: unknown, shown: unknown, at: string): void {
-  if (typeof shown !== "object" || shown === null) {
-    expect(actual, at).toEqual(shown === "…" ? expect.any(String) : shown);
-    return;
-  }
-  if (Array.isArray(shown)) expect((actual as unknown[])?.length, at).toBe(shown.length);
-  for (const [name, value] of Object.entries(shown)) {
-    expectAnswer((actual as Record<string, unknown>)?.[name], value, `${at} → ${name}`);
-  }
 }
