@@ -16,6 +16,8 @@ export interface Scalar {
   readonly value: RawBuilder<unknown>;
   /** A column that is never null. */
   readonly assigned?: boolean;
+  /** So cheap that it may stand in a condition several times. */
+  readonly repeatable?: boolean;
 }
 
 export const never: Condition = sql<SqlBool>`false`;
@@ -64,20 +66,23 @@ function compareInstant(value: RawBuilder<unknown>, op: Operator, literal: strin
   return instant === undefined ? never : inOrder(value, op, sql`${formatInstant(instant)}::timestamptz`);
 }
 
-function compareText({ kind, value }: Scalar, leaf: Attribute, op: Operator, literal: string): Condition {
+function compareText(scalar: Scalar, leaf: Attribute, op: Operator, literal: string): Condition {
+  const { kind, value } = scalar;
   if (kind === "id" && op === "eq") return compareId(value, leaf, literal);
   const stored =
-    kind === "id" ? sql`${value}::text` : kind === "normalised" || leaf.caseExact ? value : foldCase(value);
+    kind === "id" ? sql`${value}::text` : kind === "normalised" || leaf.caseExact ? value : foldCase(scalar);
   const wanted = leaf.caseExact
     ? sql`${literal}::text`
     : kind === "text"
-      ? foldCase(sql`${literal}::text`)
+      ? sql`lower(normalize(${literal}::text, nfkc))`
       : sql`${normaliseName(literal)}::text`;
   switch (op) {
     case "eq":
       return sql<SqlBool>`${stored} = ${wanted}`;
     case "co":
-      return sql<SqlBool>`strpos(${stored}, ${wanted}) > 0`;
+      // As a pattern, not by strpos: of that PostgreSQL expects to find it in every third row, and reads the table alone
+      // instead of with its parallel workers (200,000 titles: 340 ms against 150).
+      return sql<SqlBool>`${stored} like '%' || ${escaped(wanted)} || '%'`;
     case "sw":
       return startsWith(kind, stored, wanted, literal);
     case "ew":
@@ -99,6 +104,11 @@ function startsWith(
   return sql<SqlBool>`${stored} like ${`${normaliseName(literal).replace(/[\\%_]/g, "\\$&")}%`}`;
 }
 
+/** The wildcards of a pattern, which folding may have made of other characters, mean themselves. */
+function escaped(text: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`regexp_replace(${text}, '([\\\\%_])', '\\\\\\1', 'g')`;
+}
+
 /** RFC 7643 §3.1: `id` is case-exact; ids that refer to others are not. */
 function compareId(value: RawBuilder<unknown>, leaf: Attribute, literal: string): Condition {
   const id = leaf.caseExact ? literal : literal.toLowerCase();
@@ -109,7 +119,12 @@ export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
-/** Text that is not stored normalised is brought into that form by the database, and what it is compared with as well. */
-export function foldCase(text: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`lower(normalize(${text}, nfkc))`;
+/**
+ * A text that is not stored normalised is brought into that form by the database. Most is ASCII, of which a character is a
+ * byte and NFKC is itself: asking takes a tenth of the 9 µs that normalize() takes for an e-mail address.
+ */
+export function foldCase({ value, repeatable }: Pick<Scalar, "value" | "repeatable">): RawBuilder<unknown> {
+  const text = repeatable ? value : sql`t.x`;
+  const folded = sql`lower(case when octet_length(${text}) = length(${text}) then ${text} else normalize(${text}, nfkc) end)`;
+  return repeatable ? folded : sql`(select ${folded} from (select ${value} as x offset 0) t)`;
 }

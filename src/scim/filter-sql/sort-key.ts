@@ -38,17 +38,18 @@ export function sortKey(type: ResourceTypeName, tenantId: string, path: AttrPath
   const leaf = attributeAt(path)?.leaf;
   const target = leaf?.type === "complex" && leaf.subAttributes.has("value") ? { ...path, sub: "value" } : path;
   const source = locator(type, tenantId)(target);
-  const scalar = scalarAt(source, target);
+  const scalar = source?.shape === "list" && source.main ? source.main(target.sub) : scalarAt(source, target);
   if (!source || !scalar) return undefined;
   const { kind, assigned = false } = scalar;
   const value = toComparable(scalar, attributeAt(target)?.leaf.caseExact ?? false);
-  const expression =
-    source.shape === "list" ? sql`(select ${value} from ${source.from} order by ${source.order} limit 1)` : value;
+  const ofRows = source.shape === "list" && !source.main;
+  const expression = ofRows ? sql`(select ${value} from ${source.from} order by ${source.order} limit 1)` : value;
   return { expression, type: types[kind], assigned };
 }
 
-function toComparable({ kind, value, assigned }: Scalar, caseExact: boolean): RawBuilder<unknown> {
+function toComparable(scalar: Scalar, caseExact: boolean): RawBuilder<unknown> {
+  const { kind, value, assigned } = scalar;
   if (kind !== "text" && kind !== "normalised") return value;
-  const text = kind === "text" && !caseExact ? foldCase(value) : value;
+  const text = kind === "text" && !caseExact ? foldCase(scalar) : value;
   return assigned ? sql`(${text} collate "C")` : sql`(left(${text}, ${sql.lit(sortedLengthMax)}) collate "C")`;
 }
