@@ -1,6 +1,6 @@
 /**
- * The messages in which a problem reaches a client: problem+json (RFC 9457), SCIM's Error (RFC 7644 §3.12) and, from the
- * token endpoint, OAuth's (RFC 6749 §5.2).
+ * The messages in which a problem reaches a client: problem+json (RFC 9457) and SCIM's Error (RFC 7644 §3.12). The OAuth
+ * door has its own in http/.
  */
 import type { Problem } from "./problems.ts";
 
@@ -41,21 +41,4 @@ export function renderScimError(problem: Problem, requestId: string): Message {
       [USHER_ERROR_SCHEMA]: { code: rule ?? problem.code, ...numbers, requestId },
     },
   };
-}
-
-/** RFC 6749 §5.2 knows words for a client's mistakes only; the others are from §4.1.2.1. */
-export function renderOauthError(problem: Problem): Message {
-  const { status, message, facts } = problem;
-  return {
-    status,
-    contentType: "application/json",
-    // RFC 6749 §5.2: neither quotes nor anything beyond ASCII.
-    body: { error: facts.error ?? oauthErrorOf(status), error_description: message.replace(/[^ !#-[\]-~]/g, "'") },
-  };
-}
-
-function oauthErrorOf(status: number): string {
-  if (status === 429 || status === 503) return "temporarily_unavailable";
-  if (status === 401) return "invalid_client";
-  return status < 500 ? "invalid_request" : "server_error";
 }

@@ -1,8 +1,9 @@
 /** The last stop of whatever went wrong: every error becomes one message for the caller and, where it is ours, one log line. */
 import type { ErrorRequestHandler, Response } from "express";
 import type { Logger } from "../log.ts";
-import { type Message, renderOauthError, renderProblem, renderScimError } from "../problem-messages.ts";
+import { type Message, renderProblem, renderScimError } from "../problem-messages.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
+import { renderOauthError } from "./oauth-error.ts";
 import { requestIdOf } from "./request-id.ts";
 
 export function answerErrors(log: Logger): ErrorRequestHandler {

@@ -1,4 +1,4 @@
-/** Refusals of the token endpoint, by the words of RFC 6749 §5.2; `renderOauthError` tells them. */
+/** Refusals of the token endpoint, by the words of RFC 6749 §5.2; http/ tells them. */
 import { Problem, type ProblemCode } from "../../problems.ts";
 
 const codes = {
