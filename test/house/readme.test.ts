@@ -7,6 +7,7 @@ import { variables } from "../../src/config.ts";
 import { presets } from "../../src/domain/presets.ts";
 import { type Started, startProcess } from "../cli/process.ts";
 import { describeOn } from "../helpers/database.ts";
+import { send } from "../helpers/fixture-runner.ts";
 import {
   blocksOf,
   brokenLinks,
@@ -165,20 +166,18 @@ describeOn("pglite", "the commands", () => {
   }
 
   async function post<Body>(token: string, path: string, body: object): Promise<Body> {
-    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-    const url = `${server.origin}/api/v1${path}`;
-    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
-    expect(response.status).toBe(201);
-    return (await response.json()) as Body;
+    const headers = { "Content-Type": "application/json" };
+    const answer = await send({ baseUrl: `${server.origin}/api/v1`, token }, { method: "POST", path, body, headers });
+    expect(answer.status).toBe(201);
+    return answer.body as Body;
   }
 });
 
 /** A reader takes longer to paste the next command than Usher to decide everybody anew. */
 async function decidedAnew(origin: string, token: string): Promise<void> {
-  const headers = { Authorization: `Bearer ${token}` };
   const state = async () => {
-    const answer = await fetch(`${origin}/api/v1/mapping/progress`, { headers });
-    return ((await answer.json()) as { state: string }).state;
+    const answer = await send({ baseUrl: `${origin}/api/v1`, token }, { method: "GET", path: "/mapping/progress" });
+    return (answer.body as { state: string }).state;
   };
   await expect.poll(state, { timeout: 10_000 }).toBe("done");
 }
