@@ -1,7 +1,8 @@
 /** Listening and stopping: a stop lets requests in flight finish. */
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Express } from "express";
 import { limits } from "../limits.ts";
@@ -27,7 +28,13 @@ export async function listen(app: Express, { host, port }: { host: string; port:
     },
     app,
   );
-  server.on("clientError", answerUnreadable);
+  const underWay = new WeakMap<Duplex, ServerResponse>();
+  server.on("request", (_req, res) => underWay.set(res.req.socket, res));
+  server.on("clientError", (error: ParseError, socket) => {
+    const answer = underWay.get(socket);
+    if (answer === undefined || answer.writableFinished || !answer.req.complete) answerUnreadable(error, socket);
+    else endAfter(answer, socket);
+  });
   server.listen(port, host);
   try {
     await once(server, "listening");
@@ -74,8 +81,14 @@ interface ParseError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
 
+/** What cannot be read came behind a whole request: that one gets its own answer, and the line ends with it. */
+function endAfter(answer: ServerResponse, socket: Duplex): void {
+  if (!answer.headersSent) answer.setHeader("Connection", "close");
+  answer.once("close", () => socket.destroy());
+}
+
 /** Bytes that are no HTTP request never reach the app; the sender still gets to know, in the words of the door it meant. */
-function answerUnreadable(error: ParseError, socket: Socket): void {
+function answerUnreadable(error: ParseError, socket: Duplex): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
