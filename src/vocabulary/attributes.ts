@@ -138,9 +138,7 @@ function toResourceType(
   const schemas = [core, ...extensions];
   const spellings = schemas.flatMap((schema): [string, Schema][] => [
     [schema.id.toLowerCase(), schema],
-    ...[...otherSpellings]
-      .filter(([, id]) => id === schema.id)
-      .map(([spelling]): [string, Schema] => [spelling, schema]),
+    ...otherSpellings.filter(([, id]) => id === schema.id).map(([spelling]): [string, Schema] => [spelling, schema]),
   ]);
   return { name, core, extensions, spellings: spellings.sort(([a], [b]) => b.length - a.length) };
 }

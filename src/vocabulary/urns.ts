@@ -19,7 +19,12 @@ export const BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse
  * its colon; Okta's names of roles and entitlements. See onelogin-user-put-draft-schemas, entra-create-nulls and
  * okta-entitlements-discovery in test/fixtures/clients.
  */
-export const otherSpellings: ReadonlyMap<string, string> = new Map([
+export const otherSpellings: readonly (readonly [string, string])[] = [
+  // The drafts had one core for all types.
+  ["urn:scim:schemas:core:2.0", USER],
+  ["urn:scim:schemas:core:2.0", GROUP],
+  ["urn:scim:schemas:core:1.0", USER],
+  ["urn:scim:schemas:core:1.0", GROUP],
   ["urn:scim:schemas:core:2.0:user", USER],
   ["urn:scim:schemas:core:2.0:group", GROUP],
   ["urn:scim:schemas:extension:enterprise:2.0:user", ENTERPRISE_USER],
@@ -28,4 +33,4 @@ export const otherSpellings: ReadonlyMap<string, string> = new Map([
   ["urn:ietf:params:scim:schemas:extension:enterprise:2.0user", ENTERPRISE_USER],
   ["urn:okta:scim:schemas:core:1.0:role", ROLE],
   ["urn:okta:scim:schemas:core:1.0:entitlement", ENTITLEMENT],
-]);
+];
