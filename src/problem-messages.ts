@@ -23,7 +23,10 @@ export function renderProblem(problem: Problem, requestId: string): Message {
   };
 }
 
-/** RFC 7644 §3.12: `status` is a string. The extra member carries the rule and the numbers behind a refusal. */
+/**
+ * RFC 7644 §3.12: `status` is a string. A refusal by rule carries an extra member with the rule and the numbers behind it;
+ * any other error has the standard's members alone, because strict clients (scim2-client) take no others.
+ */
 export function renderScimError(problem: Problem, requestId: string): Message {
   const { kind, message, facts } = problem;
   const { rule, ...numbers } = facts;
@@ -33,12 +36,11 @@ export function renderScimError(problem: Problem, requestId: string): Message {
     status,
     contentType: "application/scim+json",
     body: {
-      // Alone: scim2-client, for one, takes nothing else for an error of SCIM.
       schemas: [SCIM_ERROR_SCHEMA],
       status: String(status),
       ...(kind.scimType === undefined ? {} : { scimType: kind.scimType }),
-      detail: message,
-      [USHER_ERROR_SCHEMA]: { code: rule ?? problem.code, ...numbers, requestId },
+      detail: status < 500 ? message : `${message} Request ${requestId}.`,
+      ...(rule === undefined ? {} : { [USHER_ERROR_SCHEMA]: { code: rule, ...numbers, requestId } }),
     },
   };
 }

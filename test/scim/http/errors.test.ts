@@ -9,15 +9,22 @@ import { aGroup, aUser, ERROR, openDoor, PATCH_OP } from "./door.ts";
 describeOnBoth("RFC 7644 §3.12 errors", (getDb) => {
   const door = openDoor(getDb);
 
-  it("are SCIM Errors with a string status, a sentence and the request's id", async () => {
+  it("are SCIM Errors with a string status and a sentence, and nothing that strict clients do not know", async () => {
     const client = await door.tenant();
     const answer = await client.get("/Users/nobody", { "X-Request-Id": "r-1" });
-    expect(answer.headers["content-type"]).toContain("application/scim+json");
+    expect(answer.headers).toMatchObject({ "content-type": "application/scim+json", "x-request-id": "r-1" });
+    expect(answer.body).toEqual({ schemas: [ERROR], status: "404", detail: expect.stringMatching(/./) });
+  });
+
+  it("carry the rule that refused, its numbers and the request's id", async () => {
+    const client = await door.tenant();
+    const body = aUser({ "urn:ietf:params:scim:schemas:extension:usher:2.0:User": { role: "captain" } });
+    const answer = await client.send("POST", "/Users", body, { "X-Request-Id": "r-2" });
     expect(answer.body).toMatchObject({
       schemas: [ERROR],
-      status: "404",
-      detail: expect.stringMatching(/./),
-      "urn:ietf:params:scim:schemas:extension:usher:2.0:Error": { code: "notFound", requestId: "r-1" },
+      status: "400",
+      scimType: "invalidValue",
+      "urn:ietf:params:scim:schemas:extension:usher:2.0:Error": { code: "ROL-3", requestId: "r-2" },
     });
   });
 
@@ -42,7 +49,7 @@ describeOnBoth("RFC 7644 §3.12 errors", (getDb) => {
     expect(answer.headers.allow).toBe("GET, HEAD, POST");
   });
 
-  it.each(["/", "/nothing", "/Users/a/b", "/Users//x", "/ServiceProviderConfig/x/y"])("GET %s is 404", async (path) => {
+  it.each(["/nothing", "/Users/a/b", "/Users//x", "/ServiceProviderConfig/x/y"])("GET %s is 404", async (path) => {
     const client = await door.tenant();
     expect(await client.get(path)).toMatchObject({ status: 404, body: { schemas: expect.arrayContaining([ERROR]) } });
   });
