@@ -32,6 +32,8 @@ async function answerBulk(scope: Scope, req: Request): Promise<string> {
   req.body = summarise(request);
   // The request itself has been counted as one.
   scope.deps.limiter?.charge(contextOf(scope).principal, request.operations.length - 1);
+  // Before the first operation, whose refusal it would else be.
+  await scope.confirm();
   const job = new Job(scope, request);
   scope.answer = job.tally;
   await runUnits(job, planOperations(request.operations));
