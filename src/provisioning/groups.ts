@@ -149,6 +149,7 @@ export async function changeGroup(
   return await retryVanished(async () => {
     return await deps.db.transaction(async (tx) => {
       const work = await begin(deps, ctx, tx);
+      requireCondition(options, work.rules.settings, ctx.door);
       // The lock on nesting comes before that of a group: two groups nested in each other at once would each hold one.
       if (await mayNest(tx, tenantId, { groupId: id, ...namedBy(changes) })) await lockNesting(tx, tenantId);
       if (!(await lockGroup(tx, tenantId, id))) throw noGroup(id);

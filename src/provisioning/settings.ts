@@ -40,6 +40,8 @@ export async function changeSettings(deps: Deps, ctx: RequestContext, change: Pa
     return { ...rules.settings, ...change };
   });
   if (result instanceof Problem) throw result;
+  // This process keeps to them from now on; others look within two seconds, and before whatever they decide.
+  deps.rules.forget(tenantId);
   return result;
 }
 

@@ -332,6 +332,7 @@ async function alterInTransaction(
   const { tenantId } = ctx.principal;
   const result = await deps.db.transaction(async (tx): Promise<UserAccount | Refusal | "again"> => {
     const work = await begin(deps, ctx, tx);
+    requireCondition(options, work.rules.settings, ctx.door);
     const wasAdministrative = await someAdministrative(tx, tenantId, [id]);
     if (wasAdministrative) await lockAdmins(tx, tenantId);
     if ((await lockUsers(tx, tenantId, [id])).length === 0) throw noUser(id);
