@@ -48,14 +48,15 @@ export function openCursor(scope: Scope, place: string, cursor: string): Continu
   }
   const text = Buffer.from(payload, "base64url").toString();
   const end = text.indexOf("\n");
-  const [expires, count, total, id = ""] = (end < 0 ? text : text.slice(0, end)).split(" ");
+  const [expires, count, total, ...id] = (end < 0 ? text : text.slice(0, end)).split(" ");
   if (Number(expires) * 1000 <= scope.deps.clock().getTime()) {
     throw new Problem(
       "expiredCursor",
       `A cursor is good for ${bounds.cursorSeconds} seconds, and this one is older. Begin again with an empty cursor.`,
     );
   }
-  return { after: { id, key: end < 0 ? null : text.slice(end + 1) }, count: Number(count), total: Number(total) };
+  const after = { id: id.join(" "), key: end < 0 ? null : text.slice(end + 1) };
+  return { after, count: Number(count), total: Number(total) };
 }
 
 function sign({ deps }: Scope, place: string, payload: string): string {
