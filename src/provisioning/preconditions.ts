@@ -36,7 +36,11 @@ export function requireVersion({ ifMatch, ifNoneMatch }: Preconditions, version:
 /** Whether a list of ETags names this one. RFC 7644 §3.14 compares weakly: SCIM's versions are weak throughout. */
 export function matchesTag(list: string, version: string): boolean {
   if (list.trim() === "*") return true;
-  // RFC 9110 §8.8.3: an opaque tag is in quotes, and a comma in it separates nothing.
-  const tags: readonly string[] = list.match(/"[^"]*"/g) ?? [];
-  return tags.includes(version.replace(/^W\//, ""));
+  // RFC 9110 §8.8.3: a comma within the quotes of a tag separates nothing.
+  const tags = [...list.matchAll(/\s*((?:W\/)?"[^"]*"|[^,]*?)\s*(?:,|$)/g)];
+  return tags.some(([, tag = ""]) => opaque(tag) === opaque(version));
+}
+
+function opaque(tag: string): string {
+  return tag.replace(/^W\//, "");
 }
