@@ -14,7 +14,7 @@ export function unpackRoleDocument(element: unknown): unknown {
   return { ...without(element, name), ...document };
 }
 
-/** The role's own value inside its document, where the path ends in `.value`. */
+/** The role's own value inside its document, where the path ends in `.value`. Needed by entra-role-document-at-value. */
 export function unpackRoleValue(value: unknown): unknown {
   return typeof value === "string" ? (toDocument(value)?.value ?? value) : value;
 }
