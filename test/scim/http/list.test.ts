@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { describeOnBoth } from "../../helpers/database.ts";
 import { aGroup, aUser, type Client, ENTERPRISE_USER, LIST_RESPONSE, openDoor, SEARCH_REQUEST } from "./door.ts";
+import { makeMany } from "./many.ts";
 
 describeOnBoth("RFC 7644 §3.4.2 querying", (getDb) => {
   const door = openDoor(getDb);
@@ -59,6 +60,10 @@ describeOnBoth("RFC 7644 §3.4.2 querying", (getDb) => {
     ["count=-3", [], 1],
     ["startIndex=0&count=1", [0], 1],
     ["startIndex=-9&count=1", [0], 1],
+    ["startIndex=-999999999999999&count=2", [0, 1], 1],
+    ["startIndex=&count=", [0, 1, 2, 3, 4], 1],
+    ["startIndex=2&count=0", [], 2],
+    ["startIndex=6&count=0", [], 6],
     ["startindex=2&COUNT=1", [1], 2],
   ])("pages with %s", async (query, places, startIndex) => {
     const { body } = await client.get(`/Users?${query}`);
@@ -170,8 +175,47 @@ describeOnBoth("RFC 7644 §3.4.2 querying", (getDb) => {
     ["name.familyName&sortOrder=ascending", ["Eve", "Ada", "bob", "Cleo", "dora"]],
     [`${ENTERPRISE_USER}:department`, ["Cleo", "Ada", "bob", "dora", "Eve"]],
     ["meta.created&sortOrder=descending", ["Eve", "dora", "Cleo", "bob", "Ada"]],
+    ["NAME.FAMILYNAME&sortOrder=DESCENDING", ["Ada", "bob", "Cleo", "dora", "Eve"]],
+    ["urn:ietf:params:scim:schemas:core:2.0:user:USERNAME", ["Ada", "bob", "Cleo", "dora", "Eve"]],
+    [`${ENTERPRISE_USER.toLowerCase()}:DEPARTMENT&sortOrder=descending`, ["Ada", "bob", "dora", "Eve", "Cleo"]],
+    // A list stands where its primary element does, else its first; an element where its value does.
+    ["emails", ["Ada", "bob", "Cleo", "dora", "Eve"]],
+    ["emails.value&sortOrder=descending", ["Cleo", "dora", "Eve", "bob", "Ada"]],
+    ["emails.type", ["bob", "Ada", "Cleo", "dora", "Eve"]],
+    ["active&sortOrder=", ["bob", "Ada", "Cleo", "dora", "Eve"]],
+    ["externalId", ["Ada", "bob", "Cleo", "dora", "Eve"]],
+    ["nickName&sortOrder=descending", ["Ada", "bob", "Cleo", "dora", "Eve"]],
+    ["&sortOrder=descending", ["Ada", "bob", "Cleo", "dora", "Eve"]],
   ])("sorts by %s, those without a value last", async (sortBy, expected) => {
     expect(await names(`sortBy=${sortBy}`)).toEqual(expected);
+  });
+
+  it("sorts by the primary element of a list before its first", async () => {
+    const own = await door.tenant();
+    const make = async (...emails: object[]) => (await own.post("/Users", aUser({ emails }))).body.id;
+    const last = await make({ value: "a@x.example" }, { value: "z@x.example", primary: true });
+    const first = await make({ value: "b@x.example" }, { value: "a@x.example" });
+    const none = (await own.post("/Users", aUser())).body.id;
+    const sorted = async (query: string) =>
+      (await own.get(`/Users?sortBy=${query}`)).body.Resources.map((user: { id: string }) => user.id);
+    expect(await sorted("emails")).toEqual([first, last, none]);
+    expect(await sorted("emails&sortOrder=descending")).toEqual([none, last, first]);
+    // RFC 7644 §3.4.2.3 knows no order among those without a value, but pages need one.
+    expect(await sorted("title&sortOrder=descending")).toEqual([last, first, none]);
+  });
+
+  it.each(["name", "addresses", "meta", "NAME", `${ENTERPRISE_USER}`, "emails.nosuch", "members", "a.b.c"])(
+    "does not sort by %s, which has no order, and says so",
+    async (sortBy) => {
+      const answer = await client.get(`/Users?sortBy=${sortBy}`);
+      expect(answer).toMatchObject({ status: 400, body: { scimType: "invalidValue" } });
+      expect(answer.body.detail).toContain("sortBy");
+    },
+  );
+
+  it("does not know a third direction", async () => {
+    const answer = await client.get("/Users?sortBy=userName&sortOrder=up");
+    expect(answer).toMatchObject({ status: 400, body: { scimType: "invalidValue" } });
   });
 
   it.each(["nosuch", "password", "constructor", "userName;drop table users", "(select 1)"])(
@@ -225,5 +269,48 @@ describeOnBoth("RFC 7644 §3.4.2 querying", (getDb) => {
       const message = { schemas: [SEARCH_REQUEST], filter: 'displayName eq "sales"', excludedAttributes: ["members"] };
       expect((await client.post("/Groups/.search", message)).body).toMatchObject({ totalResults: 1 });
     });
+  });
+});
+
+describeOnBoth("RFC 7644 §3.4.2.4 pages of a long list", (getDb) => {
+  const door = openDoor(getDb);
+  let client: Client;
+
+  beforeAll(async () => {
+    client = await door.tenant();
+    await makeMany(getDb(), client.tenantId, { users: 620, groups: 120 });
+  });
+
+  it.each([
+    ["", 100],
+    ["?count=500", 500],
+    ["?count=501", 500],
+    ["?count=999999999999999", 500],
+    ["?startIndex=601&count=500", 20],
+    ["?startIndex=621&count=500", 0],
+    ["?sortBy=userName&count=501", 500],
+    ["?filter=active+eq+true&count=501", 500],
+  ])("has %s: as many as are asked for, allowed and there", async (query, itemsPerPage) => {
+    const { body } = await client.get(`/Users${query}`);
+    expect(body).toMatchObject({ totalResults: 620, itemsPerPage });
+    expect(body.Resources).toHaveLength(itemsPerPage);
+  });
+
+  it.each([
+    ["/Users", "", 620],
+    ["/Users", "sortBy=title", 620],
+    ["/Users", "sortBy=title&sortOrder=descending&filter=active+eq+true", 620],
+    ["/Users", "filter=title+eq+%22t3%22", 89],
+    ["/Groups", "sortBy=displayName", 120],
+    ["/", "sortBy=displayName", 740],
+  ])("of %s?%s hold together everything once, in one order", async (path, query, total) => {
+    const seen: string[] = [];
+    for (let startIndex = 1; startIndex <= total; startIndex += 150) {
+      const { body } = await client.get(`${path}?${query}&startIndex=${startIndex}&count=150`);
+      expect(body).toMatchObject({ totalResults: total, startIndex });
+      seen.push(...body.Resources.map(({ id }: { id: string }) => id));
+    }
+    expect(seen).toHaveLength(total);
+    expect(new Set(seen).size).toBe(total);
   });
 });
