@@ -1,7 +1,7 @@
 /** What is measured: each contest asks the same of sides that differ in size only. */
 import { listPoolRows } from "../../src/db/pools.ts";
 import type { OpenDatabase } from "../../src/db/transactions.ts";
-import { type Answer, ask } from "./client.ts";
+import { type Answer, ask, type Client } from "./client.ts";
 import type { Contest, Step } from "./measure.ts";
 import type { Group, Person, Tenant } from "./tenant.ts";
 
@@ -29,6 +29,7 @@ export function everydayContests({ small, large, database }: Field): Contest[] {
     }),
     seats(both, database),
     pages(large),
+    cursors(large),
     bareGroups(large),
   ];
 }
@@ -135,6 +136,50 @@ function pages({ scim, total }: Tenant): Contest {
     ],
     weight: 1,
   };
+}
+
+/** Pages by cursor begin where the one before ended, so that the last costs what the first does. */
+function cursors({ scim, total }: Tenant): Contest {
+  const size = 100;
+  const lists = [
+    ["", ""],
+    [", sorted by userName", "&sortBy=userName"],
+    [", of those with one title", `&filter=${encodeURIComponent('title eq "Analyst"')}`],
+  ] as const;
+  const page = (query: string, findCursor: () => Promise<string>): Step => {
+    let cursor: Promise<string> | undefined;
+    return {
+      async run() {
+        // Found in the first pass, which is not measured.
+        cursor ??= findCursor();
+        return await scim("GET", `/Users?count=${size}${query}&cursor=${await cursor}`);
+      },
+      holds: (answer) => answer.text().includes(`"itemsPerPage":${size},`),
+    };
+  };
+  return {
+    questions: lists.map(([what]) => ({
+      text: `a page of ${size} users by cursor${what}, of ${count(total)}`,
+      target: { ratio: 2 },
+    })),
+    sides: [
+      { label: "first page", steps: lists.map(([, query]) => page(query, async () => "")) },
+      { label: "last full page", steps: lists.map(([, query]) => page(query, () => findLast(scim, size, query))) },
+    ],
+    weight: 2,
+  };
+}
+
+/** The cursor of the last page that is full. */
+async function findLast(scim: Client, size: number, query: string): Promise<string> {
+  let last = "";
+  for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+    const path = `/Users?count=${size}${query}&attributes=id&cursor=${cursor}`;
+    const page: { itemsPerPage: number; nextCursor?: string } = await ask(scim, 200, "GET", path);
+    if (page.itemsPerPage === size) last = cursor;
+    cursor = page.nextCursor;
+  }
+  return last;
 }
 
 function bareGroups({ scim, plain }: Tenant): Contest {
