@@ -2,8 +2,7 @@
 import type { UserDoc } from "../../domain/model.ts";
 import { Problem } from "../../problems.ts";
 import { createUsers, creationBatchMax } from "../../provisioning/create-users.ts";
-import { isObject } from "../../vocabulary/json.ts";
-import type { Body } from "../operations.ts";
+import { mentionsPassword } from "../password.ts";
 import { contextOf } from "../scope.ts";
 import { forgetTotal } from "../totals.ts";
 import { toUserDoc } from "../validate.ts";
@@ -34,23 +33,16 @@ function toCreate(job: Job, unit: Unit): Create | undefined {
   const { operation, needs } = step;
   const { task } = operation;
   if (task instanceof Problem || task.method !== "POST" || task.resources.type !== "User") return undefined;
-  // A password is hashed, and its user created, by itself.
-  if (speaksOfPassword(task.data)) return undefined;
   // What is referred to may be in this very batch: it has no id yet, and may come to nothing.
   for (const bulkId of needs.keys()) if (job.idOf(bulkId) === undefined) return undefined;
   const { data } = needs.size === 0 ? task : resolveTask(task, (bulkId, token) => job.idOf(bulkId) ?? token);
   try {
+    // Who brings a password is created alone: its hash takes longer than everything else.
+    if (mentionsPassword(data)) return undefined;
     return { operation, doc: toUserDoc(data, { active: true }) };
   } catch {
     return undefined; // It is refused when its turn comes.
   }
-}
-
-/** Whether a member, of the user or of one of its schemas, may be a password. */
-function speaksOfPassword(members: Body): boolean {
-  return Object.entries(members).some(
-    ([name, value]) => /password/i.test(name) || (name.includes(":") && isObject(value) && speaksOfPassword(value)),
-  );
 }
 
 /** Creates them and returns how many were tried: fewer where errors or an outage end the run. */

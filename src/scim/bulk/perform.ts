@@ -1,5 +1,5 @@
 /** One operation, as the single request that it stands for: the same use case, under a scope of its own. */
-import { isUuid } from "../../provisioning/users.ts";
+import { isUuid } from "../../ids.ts";
 import type { Answer } from "../answer.ts";
 import { emptyQuery, type ScimQuery } from "../query.ts";
 import { type Scope, within } from "../scope.ts";
