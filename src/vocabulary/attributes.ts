@@ -37,6 +37,9 @@ export interface Attribute {
   readonly caseExact: boolean;
   readonly mutability: "readOnly" | "readWrite" | "immutable" | "writeOnly";
   readonly returned: "always" | "never" | "default" | "request";
+  readonly uniqueness: "none" | "server" | "global";
+  /** Suggestions (RFC 7643 §7): any other value is as good. */
+  readonly canonicalValues: readonly string[];
   /** By name in lower case; empty unless the type is complex. */
   readonly subAttributes: ReadonlyMap<string, Attribute>;
 }
@@ -80,12 +83,14 @@ interface AttributeDocument {
   readonly caseExact?: boolean;
   readonly mutability: string;
   readonly returned: string;
+  readonly uniqueness?: string;
+  readonly canonicalValues?: readonly string[];
   readonly subAttributes?: readonly AttributeDocument[];
 }
 
 /** RFC 7643 §3.1: attributes of every resource, which no schema document lists. */
 const common: readonly AttributeDocument[] = [
-  { ...plain("id"), mutability: "readOnly", returned: "always", caseExact: true },
+  { ...plain("id"), mutability: "readOnly", returned: "always", caseExact: true, uniqueness: "server" },
   { ...plain("externalId"), caseExact: true },
   { ...plain("schemas"), multiValued: true, type: "reference", mutability: "readOnly", returned: "always" },
   {
@@ -115,6 +120,8 @@ function toAttribute(document: AttributeDocument): Attribute {
     caseExact: document.caseExact ?? false,
     mutability: document.mutability as Attribute["mutability"],
     returned: document.returned as Attribute["returned"],
+    uniqueness: (document.uniqueness ?? "none") as Attribute["uniqueness"],
+    canonicalValues: document.canonicalValues ?? [],
     subAttributes: byName(document.subAttributes ?? []),
   };
 }

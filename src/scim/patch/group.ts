@@ -74,15 +74,15 @@ function toMemberChanges(assignment: Assignment): GroupChange[] {
 /** `members[value eq "id"]`: as ids where the filter is nothing but ids, else for the database to find. */
 function toSelectedChanges({ op, path, value }: Assignment, filter: Filter): GroupChange[] {
   const ids = idsOf(filter);
-  if (op === "remove") {
-    if (path.sub === undefined || path.sub === "value") return [ids ? { remove: ids } : { removeWhere: filter }];
-    throw new Problem("mutability", `members.${path.sub} follows from the member and cannot be removed.`);
+  if (path.sub !== undefined && path.sub !== "value") {
+    throw new Problem("mutability", `members.${path.sub} follows from the member and is not changed by itself.`);
   }
+  if (op === "remove") return [ids ? { remove: ids } : { removeWhere: filter }];
   const [id] = ids ?? [];
   if (id === undefined || ids?.length !== 1) {
     throw new Problem("noTarget", 'Members are added with path "members" and a list of their ids.');
   }
-  const given = path.sub === undefined ? toMemberIds(value, id) : path.sub === "value" ? toMemberIds(value) : [id];
+  const given = path.sub === undefined ? toMemberIds(value, id) : toMemberIds(value);
   if (given.some((one) => one !== id))
     throw new Problem("mutability", "members.value is fixed: remove and add members.");
   return [{ add: [id] }];
