@@ -1,7 +1,7 @@
 /** RFC 7644 §4 and RFC 7643 §5 to §8.7: what the server says about itself. */
 import { expect, it } from "vitest";
 import { describeOnBoth } from "../../helpers/database.ts";
-import { ENTERPRISE_USER, ERROR, LIST_RESPONSE, openDoor, USHER_GROUP, USHER_USER } from "./door.ts";
+import { aGroup, aUser, ENTERPRISE_USER, ERROR, LIST_RESPONSE, openDoor, USHER_GROUP, USHER_USER } from "./door.ts";
 
 const USER = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -55,19 +55,49 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
     );
   });
 
-  it("lists the resource types with their extensions", async () => {
+  it("lists the resource types with their extensions, Okta's names among them, each with its location", async () => {
     const client = await door.tenant();
     const { body } = await client.get("/ResourceTypes");
-    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 6 });
-    const [user, group] = body.Resources;
-    expect(user).toMatchObject({ id: "User", name: "User", endpoint: "/Users", schema: USER });
-    expect(user.schemaExtensions).toEqual([
-      { schema: ENTERPRISE_USER, required: false },
-      { schema: USHER_USER, required: false },
+    expect(body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 6, startIndex: 1, itemsPerPage: 6 });
+    const extension = (schema: string) => ({ schema, required: false });
+    const told = body.Resources.map((type: Record<string, unknown>) => [
+      type.id,
+      type.name,
+      type.endpoint,
+      type.schema,
+      type.schemaExtensions,
     ]);
-    expect(group).toMatchObject({ id: "Group", endpoint: "/Groups", schema: GROUP });
-    expect((await client.get("/ResourceTypes/User")).body).toEqual(user);
-    expect((await client.get("/resourcetypes/group/")).body).toEqual(group);
+    expect(told).toEqual([
+      ["User", "User", "/Users", USER, [extension(ENTERPRISE_USER), extension(USHER_USER)]],
+      ["Group", "Group", "/Groups", GROUP, [extension(USHER_GROUP)]],
+      ["Role", "Role", "/Roles", ROLE, []],
+      ["OktaRole", "Role", "/Roles", OKTA_ROLE, []],
+      ["Entitlement", "Entitlement", "/Entitlements", ENTITLEMENT, []],
+      ["OktaEntitlement", "Entitlement", "/Entitlements", OKTA_ENTITLEMENT, []],
+    ]);
+    for (const type of body.Resources) {
+      expect(type).toMatchObject({
+        schemas: ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+        description: expect.stringMatching(/./),
+        meta: { resourceType: "ResourceType", location: `${client.baseUrl}/ResourceTypes/${type.id}` },
+      });
+      expect((await client.get(`/ResourceTypes/${type.id}`)).body).toEqual(type);
+    }
+    expect((await client.get("/resourcetypes/group/")).body.id).toBe("Group");
+  });
+
+  it("names no resource type without its schemas, and every resource after its type", async () => {
+    const client = await door.tenant();
+    await client.post("/Users", aUser());
+    await client.post("/Groups", aGroup());
+    const schemas = new Set((await client.get("/Schemas")).body.Resources.map(({ id }: { id: string }) => id));
+    for (const { name, endpoint, schema, schemaExtensions } of (await client.get("/ResourceTypes")).body.Resources) {
+      const urns: string[] = [schema, ...schemaExtensions.map((extension: { schema: string }) => extension.schema)];
+      expect(urns.filter((urn) => !schemas.has(urn))).toEqual([]);
+      const [resource] = (await client.get(endpoint)).body.Resources;
+      expect(resource.meta.resourceType).toBe(name);
+      expect(resource.schemas).toContain(schema);
+    }
   });
 
   it("says honestly what is supported, with every member of RFC 7643 §5", async () => {
@@ -92,9 +122,43 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
       },
       meta: { resourceType: "ServiceProviderConfig", location: `${client.baseUrl}/ServiceProviderConfig` },
     });
+    // draft-ietf-scim-roles-entitlements-01 spells it with a capital.
+    expect(body.RolesAndEntitlements).toEqual({
+      roles: {
+        supported: true,
+        multipleRolesSupported: false,
+        primarySupported: true,
+        typeSupported: true,
+        types: ["administrative", "standard"],
+      },
+      entitlements: {
+        supported: true,
+        multipleEntitlementsSupported: false,
+        primarySupported: true,
+        typeSupported: true,
+        types: ["license"],
+      },
+    });
     expect(body.authenticationSchemes).toEqual([
       expect.objectContaining({ type: "oauthbearertoken", name: expect.any(String), description: expect.any(String) }),
     ]);
+  });
+
+  it("writes every name in camelCase, but for the one that a draft spells otherwise, and no null", async () => {
+    const client = await door.tenant();
+    for (const path of ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"]) {
+      const { body, text } = await client.get(path);
+      const names = new Set<string>();
+      const walk = (value: unknown): void => {
+        if (typeof value !== "object" || value === null) return;
+        if (!Array.isArray(value)) for (const name of Object.keys(value)) names.add(name);
+        Object.values(value).forEach(walk);
+      };
+      walk(body);
+      const other = [...names].filter((name) => !/^[a-z][A-Za-z]*$/.test(name)).sort();
+      expect(other).toEqual(path === "/ServiceProviderConfig" ? ["RolesAndEntitlements"] : ["Resources"]);
+      expect(text).not.toMatch(/:null|\[null|,null/);
+    }
   });
 
   it.each(["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"])(
@@ -115,8 +179,68 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
   it("ignores paging and projection here, and refuses a filter with 403", async () => {
     const client = await door.tenant();
     expect((await client.get("/Schemas?count=1&startIndex=3&attributes=id&sortBy=x")).body.Resources).toHaveLength(9);
-    expect((await client.get("/Schemas?filter=id+pr")).status).toBe(403);
-    expect((await client.get("/ServiceProviderConfig?FILTER=x")).status).toBe(403);
+    expect((await client.get("/ResourceTypes?count=0&startIndex=x&sortOrder=x")).body.Resources).toHaveLength(6);
+    for (const path of [
+      "/Schemas",
+      "/ResourceTypes",
+      "/ServiceProviderConfig",
+      `/Schemas/${USER}`,
+      "/ResourceTypes/User",
+    ]) {
+      for (const query of ["filter=id+pr", "FILTER=x", "x=1&filter="]) {
+        const answer = await client.get(`${path}?${query}`);
+        expect(answer, path).toMatchObject({
+          status: 403,
+          body: { status: "403", schemas: expect.arrayContaining([ERROR]) },
+        });
+      }
+    }
+  });
+
+  it.each(["/Schemas", `/Schemas/${USER}`, "/ResourceTypes", "/ResourceTypes/OktaRole", "/ServiceProviderConfig"])(
+    "lets clients keep %s for an hour, and answers 304 to those who have it",
+    async (path) => {
+      const client = await door.tenant();
+      const { headers } = await client.get(path);
+      const tag = headers.etag as string;
+      expect(tag).toMatch(/^"[\w-]{27}"$/);
+      expect(headers["cache-control"]).toBe("private, max-age=3600");
+      for (const method of ["GET", "HEAD"]) {
+        for (const condition of [tag, `W/${tag}`, `"x", ${tag}`, "*"]) {
+          const again = await client.send(method, path, undefined, { "If-None-Match": condition });
+          expect(again).toMatchObject({ status: 304, text: "" });
+          expect(again.headers).toMatchObject({ etag: tag, "cache-control": "private, max-age=3600" });
+        }
+        const other = await client.send(method, path, undefined, { "If-None-Match": '"x"' });
+        expect(other.status).toBe(200);
+        expect(other.headers.etag).toBe(tag);
+      }
+    },
+  );
+
+  it("has another tag for other bytes, and the same for the same", async () => {
+    const [client, other] = [await door.tenant(), await door.tenant()];
+    const tag = async (asked: typeof client, path: string, headers = {}) =>
+      (await asked.get(path, headers)).headers.etag;
+    const paths = ["/Schemas", `/Schemas/${USER}`, `/Schemas/${GROUP}`, "/ResourceTypes", "/ServiceProviderConfig"];
+    const tags = await Promise.all(paths.map((path) => tag(client, path)));
+    expect(new Set(tags).size).toBe(paths.length);
+    expect(await Promise.all(paths.map((path) => tag(other, path)))).toEqual(tags);
+    expect(await tag(client, "/Schemas", { Host: "elsewhere.example.com" })).not.toBe(tags[0]);
+  });
+
+  it("lets nobody keep a refusal", async () => {
+    const client = await door.tenant();
+    for (const answer of [
+      await client.get("/Schemas/urn:example:nope"),
+      await client.get("/Schemas?filter=id+pr"),
+      await client.post("/Schemas", {}),
+      await client.get("/ServiceProviderConfig", { Authorization: null }),
+    ]) {
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.headers["cache-control"]).toBe("no-store");
+      expect(answer.headers).not.toHaveProperty("etag");
+    }
   });
 
   it.each([
@@ -126,6 +250,9 @@ describeOnBoth("RFC 7644 §4 discovery", (getDb) => {
     "/ResourceTypes/toString",
     "/ResourceTypes/Users",
     "/ServiceProviderConfig/x",
+    "/Schemas/.search",
+    "/ResourceTypes/%00",
+    `/Schemas/${"x".repeat(1_000)}`,
   ])("answers 404 at %s", async (path) => {
     const client = await door.tenant();
     expect((await client.get(path)).status).toBe(404);
