@@ -43,7 +43,7 @@ describeOnBoth("Okta", (getDb) => {
         seen.push(person.id);
       }
       await scim("PATCH", `/Users/${ids[0]}`, patchOf({ op: "replace", value: { displayName: `Page ${startIndex}` } }));
-      await scim("POST", "/Users", oktaUser(`late-${startIndex}@example.com`));
+      await hire(scim, 1, `late-${startIndex}`);
     }
     expect(new Set(seen).size).toBe(seen.length);
     expect(ids.filter((id) => !seen.includes(id))).toEqual([]);
