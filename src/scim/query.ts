@@ -111,7 +111,7 @@ function pagingOf(given: Partial<Record<Parameter, unknown>>): Pick<ScimQuery, "
   const cursor = text("cursor", given.cursor);
   // RFC 7644 §3.4.2.4: "A value less than 1 SHALL be interpreted as 1", a negative count as 0.
   const startIndex = integer("startIndex", given.startIndex);
-  const wanted = integer("count", given.count);
+  const wanted = integer("count", given.count, cursor === undefined ? "invalidValue" : "invalidCount");
   const count = Math.min(limits.pageSizeMax, Math.max(0, wanted ?? limits.pageSizeDefault));
   if (cursor === undefined) return { startIndex: Math.max(1, startIndex ?? 1), count };
   if (startIndex !== undefined) {
@@ -145,14 +145,14 @@ function order(value: string | undefined): "ascending" | "descending" {
 }
 
 /** Fifteen digits fit a double exactly; a longer number is no position in any list. */
-function integer(parameter: Parameter, value: unknown): number | undefined {
+function integer(parameter: Parameter, value: unknown, code?: ProblemCode): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (
     typeof value === "number" ? Number.isSafeInteger(value) : typeof value === "string" && /^[+-]?\d{1,15}$/.test(value)
   ) {
     return Number(value);
   }
-  throw invalid(parameter, "must be a whole number");
+  throw invalid(parameter, "must be a whole number", code);
 }
 
 function names(parameter: Parameter, value: unknown): readonly string[] | undefined {
@@ -179,6 +179,6 @@ function bounded(parameter: Parameter, value: string): string {
 
 const codes: Partial<Record<Parameter, ProblemCode>> = { filter: "invalidFilter", cursor: "invalidCursor" };
 
-function invalid(parameter: Parameter, what: string): Problem {
-  return new Problem(codes[parameter] ?? "invalidValue", `The query parameter ${parameter} ${what}.`);
+function invalid(parameter: Parameter, what: string, code = codes[parameter] ?? "invalidValue"): Problem {
+  return new Problem(code, `The query parameter ${parameter} ${what}.`);
 }

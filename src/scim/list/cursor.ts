@@ -8,7 +8,10 @@ import { Problem } from "../../problems.ts";
 import { bounds } from "../config.ts";
 import type { Scope } from "../scope.ts";
 
-/** The last row of a page. Rows are ordered by key and id, so the next page begins behind it, whatever comes or goes. */
+/**
+ * The last row of a page. Rows are ordered by key and id, so the next page begins behind it, whatever comes or goes. Only who
+ * changes the very value that the list is sorted by may be met twice, or on no page.
+ */
 export interface Position {
   readonly id: string;
   /** What the row is sorted by, as text: at most `sortedLengthMax` characters, or a name's 1,024 bytes. Null: unassigned. */

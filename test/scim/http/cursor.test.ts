@@ -278,9 +278,11 @@ describeOnBoth("RFC 9865 paging by cursor", (getDb) => {
       }
     });
 
-    it("is a number", async () => {
-      const answer = await client.get("/Users?cursor=&count=two");
-      expect(answer).toMatchObject({ status: 400, body: { scimType: "invalidValue" } });
+    it.each(["two", "1.5", "1e2", "9999999999999999"])("is a whole number, unlike %s", async (count) => {
+      const answer = await client.get(`/Users?cursor=&count=${count}`);
+      expect(answer).toMatchObject({ status: 400, body: { scimType: "invalidCount" } });
+      const byIndex = await client.get(`/Users?count=${count}`);
+      expect(byIndex).toMatchObject({ status: 400, body: { scimType: "invalidValue" } });
     });
 
     it("of a following page is that of the first, or left to us", async () => {
@@ -328,6 +330,30 @@ describeOnBoth("RFC 9865 paging by cursor", (getDb) => {
       expect(stay.filter((id) => !seen.includes(id))).toEqual([]);
     },
   );
+
+  it("shows nobody twice and skips nobody while others write at the same time", async () => {
+    const own = await door.tenant();
+    const stay: string[] = [];
+    for (let i = 0; i < 30; i++) stay.push((await own.post("/Users", aUser({ userName: `s${i}` }))).body.id);
+    let paging = true;
+    const churn = async (name: string) => {
+      for (let i = 0; paging; i++) {
+        const { id } = (await own.post("/Users", aUser({ userName: `s${i % 30}-${name}` }))).body;
+        if (i % 3 > 0) await own.delete(`/Users/${id}`);
+      }
+    };
+    const writers = ["a", "b"].map(churn);
+    try {
+      for (const query of ["count=4", "count=3&sortBy=userName", "count=5&sortBy=userName&sortOrder=descending"]) {
+        const seen = idsOf(await pagesOf(own, "/Users", query));
+        expect(new Set(seen).size).toBe(seen.length);
+        expect(stay.filter((id) => !seen.includes(id))).toEqual([]);
+      }
+    } finally {
+      paging = false;
+      await Promise.all(writers);
+    }
+  });
 
   it("fits into a URL however long the value is that it stands at, and loses nobody among equal beginnings", async () => {
     const own = await door.tenant();
