@@ -60,6 +60,7 @@ export class Draft {
       if (this.#id === undefined ? !named : value === this.#id) return false;
       throw new Problem("mutability", "id is given by the service and stays as it is.", { facts: { attribute: "id" } });
     }
+    // A password is no part of the document: ../password.ts takes it up, and here it only has to be a text.
     if (leaf.mutability === "writeOnly") {
       toValue(leaf, value, leaf.name);
       return false;
