@@ -140,11 +140,11 @@ function pages({ scim, total }: Tenant): Contest {
 
 /** Pages by cursor begin where the one before ended, so that the last costs what the first does. */
 function cursors({ scim, total }: Tenant): Contest {
-  const size = 100;
+  // As large as pages are, because all of them are asked for once to come to the last.
+  const size = 500;
   const lists = [
     ["", ""],
     [", sorted by userName", "&sortBy=userName"],
-    [", of those with one title", `&filter=${encodeURIComponent('title eq "Analyst"')}`],
   ] as const;
   const page = (query: string, findCursor: () => Promise<string>): Step => {
     let cursor: Promise<string> | undefined;

@@ -43,9 +43,8 @@ const questions = [
   "GET /api/v1/pools",
   "GET /api/v1/overview",
   "a page of 100 users by startIndex, of 1,020",
-  "a page of 100 users by cursor, of 1,020",
-  "a page of 100 users by cursor, sorted by userName, of 1,020",
-  "a page of 100 users by cursor, of those with one title, of 1,020",
+  "a page of 500 users by cursor, of 1,020",
+  "a page of 500 users by cursor, sorted by userName, of 1,020",
   "GET a group without its members",
   "GET a group with all its members",
 ];
