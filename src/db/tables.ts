@@ -35,6 +35,9 @@ export interface Tables {
   provisioning_log: ProvisioningLogTable;
   reconciles: ReconcilesTable;
   idempotency_keys: IdempotencyKeysTable;
+  user_tallies: UserTalliesTable;
+  quotes: QuotesTable;
+  reductions: ReductionsTable;
 }
 
 export interface TenantsTable {
@@ -195,6 +198,9 @@ export interface PoolsTable {
   renews_on: string | null;
   when_full: Generated<"waitlist" | "refuse" | "downgrade">;
   drain: Generated<"auto" | "manual">;
+  /** Kept by the triggers of `seats`. */
+  purchased: Generated<number>;
+  renewal_day: number | null;
 }
 
 export interface SeatsTable {
@@ -299,4 +305,38 @@ export interface IdempotencyKeysTable {
   request_digest: string;
   answer: Jsonb | null;
   created_at: Timestamp;
+}
+
+/** Written by the triggers of `users` alone. */
+export interface UserTalliesTable {
+  tenant_id: string;
+  id: GeneratedAlways<number>;
+  status: UsersTable["status"];
+  administrative: boolean;
+  users: number;
+}
+
+export interface QuotesTable {
+  tenant_id: string;
+  id: string;
+  kind: "purchase" | "upgrade";
+  tier: string;
+  to_tier: string | null;
+  seats: number;
+  offer: Jsonb;
+  made_by: Jsonb;
+  made_at: Timestamp;
+  expires_at: Timestamp;
+  used_by: Jsonb | null;
+  used_at: Timestamp | null;
+  answer: Jsonb | null;
+}
+
+export interface ReductionsTable {
+  tenant_id: string;
+  id: string;
+  tier: string;
+  seats: number;
+  scheduled_by: Jsonb;
+  scheduled_at: Timestamp;
 }
