@@ -20,33 +20,42 @@ import type { Scope } from "./scope.ts";
 
 /** A resource type that is only read. */
 export interface Catalogue {
-  readonly endpoint: "/Roles" | "/Entitlements";
+  readonly endpoint: string;
   list(scope: Scope, query: ScimQuery, conditions?: Preconditions): Promise<Answer>;
   /** Problem `notFound`. */
   get(scope: Scope, id: string, query: ScimQuery, conditions: Preconditions): Promise<Answer>;
 }
 
-export const roles = toCatalogue({
-  type: "Role",
-  endpoint: "/Roles",
-  schemas: [ROLE, OKTA_ROLE],
-  read: readRoles,
-});
-
-export const entitlements = toCatalogue({
-  type: "Entitlement",
-  endpoint: "/Entitlements",
-  schemas: [ENTITLEMENT, OKTA_ENTITLEMENT],
-  read: readTiers,
-});
-
 interface Published {
-  readonly type: "Role" | "Entitlement";
-  readonly endpoint: Catalogue["endpoint"];
-  readonly schemas: readonly string[];
+  readonly type: Exclude<ReadableTypeName, "User" | "Group">;
+  readonly endpoint: string;
+  readonly schema: string;
   /** All rows as this request may see them, highest rank first. */
   read(scope: Scope): Promise<CatalogueRow[]>;
+  /** What of a row this type shows. */
+  show(row: CatalogueRow): Rendered;
 }
+
+const inFull = (row: CatalogueRow): Rendered => ({ ...row });
+/** `displayName` is Okta's word for `display`; see okta-entitlements-discovery in test/fixtures/clients. */
+const asOktaReads = ({ display, type }: CatalogueRow): Rendered => ({ displayName: display, type });
+
+/**
+ * The same rows under the draft's schemas and under Okta's, at an endpoint each: strict clients (scim2-client) take no two
+ * resource types for one endpoint, and Okta asks wherever /ResourceTypes sends it.
+ */
+export const catalogues: readonly Catalogue[] = [
+  toCatalogue({ type: "Role", endpoint: "/Roles", schema: ROLE, read: readRoles, show: inFull }),
+  toCatalogue({ type: "Entitlement", endpoint: "/Entitlements", schema: ENTITLEMENT, read: readTiers, show: inFull }),
+  toCatalogue({ type: "OktaRole", endpoint: "/OktaRoles", schema: OKTA_ROLE, read: readRoles, show: asOktaReads }),
+  toCatalogue({
+    type: "OktaEntitlement",
+    endpoint: "/OktaEntitlements",
+    schema: OKTA_ENTITLEMENT,
+    read: readTiers,
+    show: asOktaReads,
+  }),
+];
 
 function toCatalogue(published: Published): Catalogue {
   const { type, endpoint, read } = published;
@@ -83,12 +92,12 @@ function unlessKnown(ifNoneMatch: string | undefined, answer: Answer & { version
 
 /**
  * The key is the id: it never changes, it is what a user's `roles` and `entitlements` name, and Okta writes the `id` of an
- * entitlement as the `value` of a user's. `displayName` is Okta's word for `display`.
+ * entitlement as the `value` of a user's.
  */
-function render({ type, endpoint, schemas }: Published, row: CatalogueRow, baseUrl: string): Rendered {
+function render({ type, endpoint, schema, show }: Published, row: CatalogueRow, baseUrl: string): Rendered {
   const location = `${baseUrl}${endpoint}/${encodeURIComponent(row.value)}`;
   const meta = { resourceType: type, location, version: versionOf(row) };
-  return { schemas, id: row.value, ...row, displayName: row.display, meta };
+  return { schemas: [schema], id: row.value, ...show(row), meta };
 }
 
 /**

@@ -49,23 +49,8 @@ export function serviceProviderConfig(baseUrl: string): object {
         primary: true,
       },
     ],
-    // draft-ietf-scim-roles-entitlements-01, spelled as it spells it. ROL-1, LIC-1: of several only one takes effect.
-    RolesAndEntitlements: {
-      roles: {
-        supported: true,
-        multipleRolesSupported: false,
-        primarySupported: true,
-        typeSupported: true,
-        types: ["administrative", "standard"],
-      },
-      entitlements: {
-        supported: true,
-        multipleEntitlementsSupported: false,
-        primarySupported: true,
-        typeSupported: true,
-        types: ["license"],
-      },
-    },
+    // The draft's RolesAndEntitlements is left out: it has expired, and strict clients (scim2-client) throw the whole
+    // document away for a member that RFC 7643 and RFC 9865 do not know. /ResourceTypes says as much.
     meta: { resourceType: "ServiceProviderConfig", location: `${baseUrl}/ServiceProviderConfig` },
   };
 }

@@ -122,10 +122,7 @@ function toDocument(value: object): Document {
   return { text, version: entityTag(text) };
 }
 
-/**
- * An endpoint stands here once for each schema under which clients look for it. The name is what `meta.resourceType` of its
- * resources says (RFC 7643 §6), so an alias has an id of its own and the name of what it is an alias of.
- */
+/** A name, an endpoint and a schema each: clients look types up by any of the three. */
 const resourceTypes: readonly Source[] = [
   {
     id: "User",
@@ -146,25 +143,14 @@ const resourceTypes: readonly Source[] = [
     schema: GROUP,
     schemaExtensions: [{ schema: USHER_GROUP, required: false }],
   },
-  ...readOnlyType("Role", "/Roles", "A role that users can hold.", { core: ROLE, okta: OKTA_ROLE }),
-  ...readOnlyType("Entitlement", "/Entitlements", "A license tier that users can hold a seat of.", {
-    core: ENTITLEMENT,
-    okta: OKTA_ENTITLEMENT,
-  }),
+  readOnlyType("Role", "/Roles", "A role that users can hold.", ROLE),
+  readOnlyType("Entitlement", "/Entitlements", "A license tier that users can hold a seat of.", ENTITLEMENT),
+  readOnlyType("OktaRole", "/OktaRoles", "The same roles, as Okta reads them.", OKTA_ROLE),
+  readOnlyType("OktaEntitlement", "/OktaEntitlements", "The same tiers, as Okta reads them.", OKTA_ENTITLEMENT),
 ];
 
-/** Okta looks for URNs of its own; see okta-entitlements-discovery in test/fixtures/clients. */
-function readOnlyType(
-  name: string,
-  endpoint: string,
-  description: string,
-  schema: { readonly core: string; readonly okta: string },
-): Source[] {
-  const type = { name, endpoint, description, schemaExtensions: [] };
-  return [
-    { ...type, id: name, schema: schema.core },
-    { ...type, id: `Okta${name}`, schema: schema.okta },
-  ];
+function readOnlyType(name: string, endpoint: string, description: string, schema: string): Source {
+  return { id: name, name, endpoint, description, schema, schemaExtensions: [] };
 }
 
 /** The schema documents as they lie in schemas/. */

@@ -40,6 +40,10 @@ export function routeOf(path: string): Route | undefined {
       return catalogueRoute("/Roles", second);
     case "entitlements":
       return catalogueRoute("/Entitlements", second);
+    case "oktaroles":
+      return catalogueRoute("/OktaRoles", second);
+    case "oktaentitlements":
+      return catalogueRoute("/OktaEntitlements", second);
     case "schemas":
       return documentRoute("/Schemas", second);
     case "resourcetypes":

@@ -8,7 +8,7 @@ import { requireScope } from "../auth/principal.ts";
 import { countingFailures } from "../auth/rate-limiter.ts";
 import { Recogniser } from "../auth/recognise.ts";
 import { bulk } from "./bulk/index.ts";
-import { type Catalogue, entitlements, roles } from "./catalogue.ts";
+import { type Catalogue, catalogues } from "./catalogue.ts";
 import { deliver } from "./deliver.ts";
 import { gate } from "./gate.ts";
 import { passing, unwrapFailure } from "./handler.ts";
@@ -31,7 +31,7 @@ export function createScimRouter(deps: ScimDeps): Router {
   router.post("/Groups/.search", search(groups));
   router.post("/.search", search(everything));
   router.get("/", search(everything, asParsed));
-  for (const catalogue of [roles, entitlements]) {
+  for (const catalogue of catalogues) {
     router.get(catalogue.endpoint, publish(catalogue));
     router.get(`${catalogue.endpoint}/:id`, publish(catalogue));
     router.post(`${catalogue.endpoint}/.search`, search(catalogue));

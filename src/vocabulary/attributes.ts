@@ -17,7 +17,7 @@ import { ENTERPRISE_USER, otherSpellings } from "./urns.ts";
 /** What clients provision. */
 export type ResourceTypeName = "User" | "Group";
 /** What clients read: the above, and what the tenant's catalogues publish. */
-export type ReadableTypeName = ResourceTypeName | "Role" | "Entitlement";
+export type ReadableTypeName = ResourceTypeName | "Role" | "Entitlement" | "OktaRole" | "OktaEntitlement";
 export type AttributeType =
   | "string"
   | "boolean"
@@ -150,18 +150,13 @@ function toResourceType(
   return { name, core, extensions, spellings: spellings.sort(([a], [b]) => b.length - a.length) };
 }
 
-/** One row under two schemas: Okta's attributes stand beside the draft's, and its URN is another spelling of the draft's. */
-function withAlias(coreDocument: SchemaDocument, alias: SchemaDocument): SchemaDocument {
-  const known = new Set(coreDocument.attributes.map(({ name }) => name));
-  const further = alias.attributes.filter(({ name }) => !known.has(name));
-  return { id: coreDocument.id, attributes: [...coreDocument.attributes, ...further] };
-}
-
 const resourceTypes: Readonly<Record<ReadableTypeName, ResourceType>> = {
   User: toResourceType("User", user, [enterpriseUser, usherUser]),
   Group: toResourceType("Group", group, [usherGroup]),
-  Role: toResourceType("Role", withAlias(role, oktaRole), []),
-  Entitlement: toResourceType("Entitlement", withAlias(entitlement, oktaEntitlement), []),
+  Role: toResourceType("Role", role, []),
+  Entitlement: toResourceType("Entitlement", entitlement, []),
+  OktaRole: toResourceType("OktaRole", oktaRole, []),
+  OktaEntitlement: toResourceType("OktaEntitlement", oktaEntitlement, []),
 };
 
 export function resourceType(name: ReadableTypeName): ResourceType {

@@ -40,7 +40,7 @@ describeOnBoth("the catalogue", (getDb) => {
     "urn:ietf:params:scim:schemas:extension:usher:2.0:User": { licenseTier },
   });
 
-  it("shows the tenant's roles, highest first, in the draft's words and in Okta's", async () => {
+  it("shows the tenant's roles, highest first", async () => {
     const tenant = await server.tenant();
     const answer = await read(tenant, "/Roles");
     expect(answer.status).toBe(200);
@@ -48,11 +48,10 @@ describeOnBoth("the catalogue", (getDb) => {
     expect(answer.body).toMatchObject({ schemas: [LIST_RESPONSE], totalResults: 3, startIndex: 1, itemsPerPage: 3 });
     expect(ids(answer)).toEqual(["admin", "manager", "user"]);
     expect(answer.body.Resources[1]).toEqual({
-      schemas: [ROLE, OKTA_ROLE],
+      schemas: [ROLE],
       id: "manager",
       value: "manager",
       display: "Manager",
-      displayName: "Manager",
       type: "standard",
       primary: false,
       supported: true,
@@ -71,11 +70,10 @@ describeOnBoth("the catalogue", (getDb) => {
     const answer = await read(tenant, "/Entitlements");
     expect(ids(answer)).toEqual(["pro", "standard"]);
     expect(answer.body.Resources[1]).toEqual({
-      schemas: [ENTITLEMENT, OKTA_ENTITLEMENT],
+      schemas: [ENTITLEMENT],
       id: "standard",
       value: "standard",
       display: "Standard",
-      displayName: "Standard",
       type: "license",
       primary: false,
       supported: true,
@@ -88,10 +86,31 @@ describeOnBoth("the catalogue", (getDb) => {
     expect(answer.body.Resources[0].limitedAssignmentsPermitted).toBe(false);
   });
 
+  it("shows the same in Okta's words, at endpoints of their own", async () => {
+    const tenant = await server.tenant();
+    const roles = await read(tenant, "/OktaRoles");
+    expect(ids(roles)).toEqual(["admin", "manager", "user"]);
+    expect(roles.body.Resources[1]).toEqual({
+      schemas: [OKTA_ROLE],
+      id: "manager",
+      displayName: "Manager",
+      type: "standard",
+      meta: {
+        resourceType: "OktaRole",
+        location: `${server.origin}/scim/v2/OktaRoles/manager`,
+        version: expect.stringMatching(/^W\/"[\w-]{27}"$/),
+      },
+    });
+    const tiers = await read(tenant, '/OktaEntitlements?filter=displayName+sw+"s"&attributes=displayName');
+    expect(tiers.body.Resources).toEqual([{ schemas: [OKTA_ENTITLEMENT], id: "standard", displayName: "Standard" }]);
+    expect((await read(tenant, "/OktaEntitlements/standard")).body).toMatchObject({ type: "license" });
+    expect((await read(tenant, "/OktaRoles/nosuch")).status).toBe(404);
+  });
+
   it("writes what it shows as id or value into a user, and that takes effect", async () => {
     const tenant = await server.tenant({ seats: { pro: 1 } });
-    const [role] = (await read(tenant, '/Roles?filter=display+eq+"Manager"')).body.Resources;
-    const [tier] = (await read(tenant, '/Entitlements?filter=displayName+eq+"Pro"')).body.Resources;
+    const [role] = (await read(tenant, '/OktaRoles?filter=displayName+eq+"Manager"')).body.Resources;
+    const [tier] = (await read(tenant, '/OktaEntitlements?filter=displayName+eq+"Pro"')).body.Resources;
     const entry = ({ id, displayName, type }: Record<string, string>) => ({ value: id, display: displayName, type });
     const id = await hire(tenant, "ada@example.com", { roles: [entry(role)], entitlements: [entry(tier)] });
     const { body } = await read(tenant, `/Users/${id}`);
@@ -207,7 +226,6 @@ describeOnBoth("the catalogue", (getDb) => {
     expect((await read(tenant, "/Roles/Ops.1")).body).toMatchObject({
       id: "Ops.1",
       display: "Betrieb <&>",
-      displayName: "Betrieb <&>",
     });
     await tenant.api("DELETE", "/roles/Ops.1");
     expect((await read(tenant, "/Roles/Ops.1")).status).toBe(404);
@@ -248,10 +266,9 @@ describeOnBoth("the catalogue", (getDb) => {
     ['id eq "manager"', ["manager"]],
     ['id eq "MANAGER"', []],
     ['display co "a" and not (type eq "administrative")', ["manager"]],
-    ['displayName sw "Us" or display sw "Ad"', ["admin", "user"]],
-    [`${OKTA_ROLE}:displayName eq "User"`, ["user"]],
+    ['display sw "Us" or display sw "Ad"', ["admin", "user"]],
     [`${ROLE}:display eq "User"`, ["user"]],
-    [`schemas eq "${OKTA_ROLE}"`, ["admin", "manager", "user"]],
+    [`schemas eq "${ROLE}"`, ["admin", "manager", "user"]],
     ['type eq "administrative"', ["admin"]],
     ["limitedAssignmentsPermitted eq true", []],
     ["contains pr", []],
@@ -341,13 +358,13 @@ describeOnBoth("the catalogue", (getDb) => {
         .sort()
         .join(" ");
     expect(await shown("attributes=display")).toBe("display id schemas");
-    expect(await shown(`attributes=${OKTA_ROLE}:displayName`)).toBe("displayName id schemas");
+    expect(await shown(`attributes=${ROLE}:display`)).toBe("display id schemas");
     expect(await shown("attributes=meta.location")).toBe("id meta schemas");
     expect(await shown("excludedAttributes=id,meta,type,primary,supported,limitedAssignmentsPermitted")).toBe(
-      "display displayName id schemas value",
+      "display id schemas value",
     );
     const list = await read(tenant, "/Roles?attributes=value");
-    expect(list.body.Resources[0]).toEqual({ schemas: [ROLE, OKTA_ROLE], id: "admin", value: "admin" });
+    expect(list.body.Resources[0]).toEqual({ schemas: [ROLE], id: "admin", value: "admin" });
   });
 
   it("takes a search as POST (RFC 7644 §3.4.3)", async () => {
@@ -357,7 +374,7 @@ describeOnBoth("the catalogue", (getDb) => {
     expect(answer).toMatchObject({ status: 200, body: { totalResults: 1, Resources: [{ id: "pro", value: "pro" }] } });
   });
 
-  it.each(["/Roles", "/Entitlements", "/Roles/manager", "/Entitlements/standard"])(
+  it.each(["/Roles", "/OktaEntitlements", "/OktaRoles/manager", "/Entitlements/standard"])(
     "takes nothing but reads at %s",
     async (path) => {
       const tenant = await server.tenant();
@@ -370,7 +387,7 @@ describeOnBoth("the catalogue", (getDb) => {
     },
   );
 
-  it.each(["/Roles", "/Entitlements", "/Roles/manager", "/Entitlements/standard"])(
+  it.each(["/Roles", "/OktaEntitlements", "/OktaRoles/manager", "/Entitlements/standard"])(
     "has an entity tag for %s, and is not kept by anybody",
     async (path) => {
       const tenant = await server.tenant();
@@ -392,14 +409,14 @@ describeOnBoth("the catalogue", (getDb) => {
   it("is described by /Schemas: every attribute shown is declared, and under no other name", async () => {
     const tenant = await server.tenant({ seats: { standard: 1 } });
     const asAdmin = await actingAs(tenant, "admin");
-    for (const [path, urns] of [
-      ["/Roles", [ROLE, OKTA_ROLE]],
-      ["/Entitlements", [ENTITLEMENT, OKTA_ENTITLEMENT]],
+    for (const [path, urn] of [
+      ["/Roles", ROLE],
+      ["/Entitlements", ENTITLEMENT],
+      ["/OktaRoles", OKTA_ROLE],
+      ["/OktaEntitlements", OKTA_ENTITLEMENT],
     ] as const) {
       const described = new Set(["schemas", "id", "meta"]);
-      for (const urn of urns) {
-        for (const { name } of (await read(tenant, `/Schemas/${urn}`)).body.attributes) described.add(name);
-      }
+      for (const { name } of (await read(tenant, `/Schemas/${urn}`)).body.attributes) described.add(name);
       for (const resource of (await read(asAdmin, path)).body.Resources) {
         expect(Object.keys(resource).filter((name) => !described.has(name))).toEqual([]);
         expect(JSON.stringify(resource)).not.toContain("null");
