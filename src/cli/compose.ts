@@ -68,7 +68,6 @@ export async function compose(parts: Parts): Promise<Composed> {
       onError: (error) => log.warn({ err: error }, "exchanges could not be written to the provisioning log"),
     }),
   };
-  const stopClockwork = await startWork(jobs, deps, log);
   let stopping = false;
   const app = createApp({
     database,
@@ -77,16 +76,25 @@ export async function compose(parts: Parts): Promise<Composed> {
     routers: { "/scim/v2": createScimRouter(deps), ...createAdminRouters(deps), ...createOauthRouters(deps) },
     stopping: () => stopping,
   });
+  let stopClockwork = () => {};
+  const stopWork = async () => {
+    stopClockwork();
+    await jobs.stop();
+    await deps.provisioningLog.close();
+  };
+  try {
+    stopClockwork = await startWork(jobs, deps, log);
+  } catch (error) {
+    // Work that has begun would keep alive a process that serves nobody.
+    await stopWork();
+    throw error;
+  }
   return {
     app,
     deps,
     beginStop() {
       stopping = true;
     },
-    async stopWork() {
-      stopClockwork();
-      await jobs.stop();
-      await deps.provisioningLog.close();
-    },
+    stopWork,
   };
 }

@@ -22,13 +22,17 @@ export async function serve(config: Config, log: Logger): Promise<number> {
     try {
       // First the port: tokens are shown once, so nothing may fail between their making and their showing.
       const listening = await listen(composed.app, config);
-      const demo = await makeDemoOnce(composed.deps);
-      const origin = config.publicUrl ?? listening.origin;
-      console.log(greet({ origin, operatorTokenPlace: configured.operatorTokenPlace }, demo));
-      const signal = await stopAsked;
-      log.info({ signal }, "stopping: finishing the requests in flight");
-      composed.beginStop();
-      await listening.stop();
+      try {
+        const demo = await makeDemoOnce(composed.deps);
+        const origin = config.publicUrl ?? listening.origin;
+        console.log(greet({ origin, operatorTokenPlace: configured.operatorTokenPlace }, demo));
+        const signal = await stopAsked;
+        log.info({ signal }, "stopping: finishing the requests in flight");
+      } finally {
+        composed.beginStop();
+        // Whatever ended the start, too: an open port would keep a process alive that serves nobody.
+        await listening.stop();
+      }
     } finally {
       await composed.stopWork();
     }

@@ -6,9 +6,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { describeOn, openTestDatabase } from "../helpers/database.ts";
 import { type Started, startProcess, usher } from "./process.ts";
+
+// Every test starts processes, some of them with a new database: ten times as slow on a machine under load.
+vi.setConfig({ testTimeout: 300_000 });
 
 const shared = { USHER_OPERATOR_TOKEN: "operator-token-of-this-test-0123456789", USHER_SECRET: "0f".repeat(32) };
 
@@ -205,6 +208,26 @@ describeOn("postgres", "usher serve on PostgreSQL", () => {
       server.kill("SIGTERM");
     }
     for (const server of servers) expect(await server.finished).toMatchObject({ code: 0 });
+    await test.dispose();
+  });
+
+  it.each([
+    [
+      "the demo cannot be made",
+      `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused by the test'; end $$;
+       create trigger refuse before insert on tenants for each row execute function refuse()`,
+      "refused by the test",
+    ],
+    [
+      "its jobs cannot begin",
+      "alter table reconciles rename to reconciles_gone",
+      'relation "reconciles" does not exist',
+    ],
+  ])("ends with 1 and the reason when %s, and does not live on with an open port", async (_what, broken, reason) => {
+    const test = await openTestDatabase("postgres");
+    await test.database.session((session) => session.script(broken));
+    const ended = await usher(["serve"], { DATABASE_URL: test.url!, ...shared });
+    expect(ended).toMatchObject({ code: 1, signal: null, output: expect.stringContaining(reason) });
     await test.dispose();
   });
 
