@@ -45,15 +45,15 @@ describe.each(["pglite", "postgres"] as const)("kill -9 during load (%s)", (engi
         const load = playLoad(server.origin, calls, ledger, round);
         const acknowledged = ledger.requests.length;
         await sleep(1_000 + Math.random() * 800);
-        await eventually(async () => ledger.requests.length > acknowledged + 100, 30_000);
+        await enough(server, async () => ledger.requests.length > acknowledged + 100);
         await end(server.child, "SIGKILL");
         await load;
         server = await startServer(place.env);
-        await eventually(async () => (await progress(server.origin, calls)) === "done", 60_000);
+        await enough(server, async () => (await progress(server.origin, calls)) === "done");
         await end(server.child, "SIGTERM");
         const database = await place.open();
         try {
-          expect(await differences(database, ledger)).toEqual([]);
+          expect([...(await differences(database, ledger)), ...ledger.unexpected]).toEqual([]);
         } finally {
           await database.close();
         }
@@ -61,7 +61,8 @@ describe.each(["pglite", "postgres"] as const)("kill -9 during load (%s)", (engi
       }
       expect(ledger.requests.length).toBeGreaterThan(100 * kills);
     },
-    120_000,
+    // No other deadline: a machine under load may take its time, and only what is lost or never comes fails.
+    600_000,
   );
 });
 
@@ -73,7 +74,7 @@ interface Known {
   readonly member: boolean;
 }
 
-/** A user of the load: as last acknowledged, and as a request without an answer may have left it. Null: does not exist. */
+/** A user of the load: as last acknowledged, and as a request without a telling answer may have left it. Null: does not exist. */
 interface Entry {
   id: string | null;
   readonly name: string;
@@ -87,7 +88,7 @@ class Ledger {
   readonly requests: string[] = [];
   group = "";
   purchased = 25;
-  /** Purchases without an answer. */
+  /** Purchases without a telling answer. */
   purchasedMaybe = 0;
   /** Answers that nobody should have got. */
   readonly unexpected: string[] = [];
@@ -117,7 +118,7 @@ async function writer(origin: string, calls: Calls, ledger: Ledger, name: string
   const tiers = ["standard", "pro", null] as const;
   const any = <T>(items: readonly T[]) => items[Math.floor(Math.random() * items.length)] as T;
   for (let n = 0; ; n++) {
-    const living = mine.filter((entry) => entry.known !== null);
+    const living = mine.filter((entry) => entry.known !== null && entry.maybe === null);
     const entry = n % 3 === 0 || living.length === 0 ? undefined : any(living);
     let alive: boolean;
     if (entry === undefined) {
@@ -192,9 +193,10 @@ async function admin(origin: string, calls: Calls, ledger: Ledger): Promise<void
     };
     try {
       const saved = await call(origin, calls.admin, "PUT", "/api/v1/mapping", document);
-      if (saved.status !== 200) ledger.unexpected.push(`mapping: ${saved.status}`);
+      if (saved.status !== 200 && !promisesNothing(saved)) ledger.unexpected.push(`mapping: ${saved.status}`);
       ledger.purchasedMaybe += 1;
       const bought = await call(origin, calls.admin, "POST", "/api/v1/pools/standard/purchase", { seats: 1 });
+      if (promisesNothing(bought)) continue;
       if (bought.status !== 200) ledger.unexpected.push(`purchase: ${bought.status}`);
       ledger.purchasedMaybe -= 1;
       ledger.purchased += bought.status === 200 ? 1 : 0;
@@ -216,6 +218,7 @@ async function step(
   entry.maybe = { state: next };
   try {
     const status = await send({ "X-Request-Id": requestId });
+    if (promisesNothing({ status })) return true;
     if (status >= 300) {
       ledger.unexpected.push(`${entry.name} ${JSON.stringify(entry.known)} to ${JSON.stringify(next)}: ${status}`);
       entry.maybe = null;
@@ -362,9 +365,10 @@ async function rows<Row>(db: OpenDatabase, name: string, text: string, values: r
   return await db.query<Row>({ name, text }, values);
 }
 
-async function progress(origin: string, calls: Calls): Promise<string> {
+async function progress(origin: string, calls: Calls): Promise<unknown> {
   const answer = await call(origin, calls.admin, "GET", "/api/v1/mapping/progress");
-  return String(answer.body?.["state"] ?? answer.status);
+  if (answer.status !== 200 && !promisesNothing(answer)) throw new Error(`mapping/progress: ${answer.status}`);
+  return answer.body?.["state"];
 }
 
 async function call(
@@ -383,6 +387,11 @@ async function call(
   });
   const text = await response.text();
   return { status: response.status, body: text === "" ? undefined : (JSON.parse(text) as Record<string, unknown>) };
+}
+
+/** 503: a slow machine may time out; whether the request was carried out is then as open as without an answer. */
+function promisesNothing({ status }: { readonly status: number }): boolean {
+  return status === 503;
 }
 
 /** The connection broke: the server was killed before it had answered, or before the answer was whole. */
@@ -426,7 +435,7 @@ async function startServer(env: Readonly<Record<string, string>>): Promise<Serve
   const { PATH = "" } = process.env;
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "src/main.ts", "serve"], {
     cwd: new URL("../..", import.meta.url),
-    env: { PATH, PORT: "0", LOG_LEVEL: "error", ...env },
+    env: { PATH, PORT: "0", LOG_LEVEL: "error", USHER_RATE_LIMIT: "0", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   undo.push(() => end(child, "SIGKILL"));
@@ -440,6 +449,14 @@ async function startServer(env: Readonly<Record<string, string>>): Promise<Serve
   if (origin === undefined) throw new Error("The server did not start.");
   child.stdout?.pipe(process.stderr, { end: false });
   return { child, origin, adminToken: said.get("Admin token"), scimToken: said.get("SCIM token") };
+}
+
+/** Waits as long as it takes, while the server lives. */
+async function enough({ child }: ServerProcess, condition: () => Promise<boolean>): Promise<void> {
+  await eventually(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("The server ended by itself.");
+    return await condition();
+  }, Number.POSITIVE_INFINITY);
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
