@@ -47,11 +47,17 @@ export class PasswordWish {
     this.#password = password;
   }
 
-  /** Never within a transaction, whose locks would be held as long as a hash takes. Raises `unavailable`. */
-  async settle(): Promise<Settled> {
+  /**
+   * Never within a transaction, whose locks would be held as long as a hash takes. A protected user's password (GRD-8) is
+   * not compared: whoever may not set it must not learn either, by what is refused and what is not, whether a guess is right.
+   * Raises `unavailable`.
+   */
+  async settle({ isProtected }: { isProtected: boolean }): Promise<Settled> {
     const stored = await findPasswordHash(this.#deps.db, this.#tenantId, this.#userId);
     if (this.#password === null) return { stored, change: stored === undefined ? undefined : { hash: null } };
-    if (stored !== undefined && (await this.#isHashOf(stored, this.#password))) return { stored, change: undefined };
+    if (!isProtected && stored !== undefined && (await this.#isHashOf(stored, this.#password))) {
+      return { stored, change: undefined };
+    }
     this.#hash ??= await this.#toHash(this.#password);
     return { stored, change: { hash: this.#hash } };
   }

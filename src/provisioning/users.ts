@@ -22,7 +22,7 @@ import { type Decision, decideUser, goesOut, type Outcome } from "../domain/deci
 import type { Draft, PasswordChange } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
 import type { Permission, Pin, UserDoc, UserState } from "../domain/model.ts";
-import { isReserved, missing } from "../domain/permissions.ts";
+import { isAdministrative, isReserved, missing } from "../domain/permissions.ts";
 import type { Refusal } from "../domain/refusals.ts";
 import { isUuid } from "../ids.ts";
 import { Problem } from "../problems.ts";
@@ -47,6 +47,8 @@ export { isUuid };
 
 /** How often a decision that was overtaken is taken again before the caller is told to come back. */
 const attemptsMax = 12;
+
+const noPermissions = { permissions: [] };
 
 /** After so many the locks are taken first: of 50 PATCHes of one user at once, each would wait for 49 faster ones. */
 const optimisticAttemptsMax = 3;
@@ -271,7 +273,7 @@ async function alterOrRefuse(
     const { state } = stored;
     const altered = alter(state);
     // After the state was read: whoever sets another password meanwhile makes the write below miss its revision.
-    const settled = await wish?.settle();
+    const settled = await wish?.settle({ isProtected: isAdministrative(rules.role.get(state.role) ?? noPermissions) });
     const draft = withPassword(altered, settled?.change);
     if (options.force !== true && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
     const outcome = decideUser(state, draft, {
