@@ -86,7 +86,7 @@ export class Draft {
     if (op !== "remove") this.#set(path, toValue(attribute, value, label));
     else if (isActivePath(path)) return;
     // Entra repeats the old value in a remove; see entra-patch-remove-with-value in test/fixtures/clients.
-    else if (value === undefined || isSameText(undefined, present, value)) this.#set(path, undefined);
+    else if (value === undefined || isSameText(attribute, present, value)) this.#set(path, undefined);
   }
 
   /** RFC 7644 §3.5.2.3: of a complex attribute, only the sub-attributes named are changed. */
@@ -98,10 +98,10 @@ export class Draft {
     }
   }
 
-  #assignSub({ op, path, attribute, value, label }: Change, sub: string): void {
+  #assignSub({ op, path, attribute, leaf, value, label }: Change, sub: string): void {
     const parent = { schema: path.schema, attribute: path.attribute };
     const present = asElement(this.#get(parent));
-    if (op === "remove" && value !== undefined && !isSameText(undefined, present[sub], value)) return;
+    if (op === "remove" && value !== undefined && !isSameText(leaf, present[sub], value)) return;
     const given = { [sub]: op === "remove" ? null : value };
     this.#set(parent, mergeComplex(attribute, present, given, label.slice(0, -sub.length - 1)));
   }
@@ -142,7 +142,7 @@ export class Draft {
     const changed: number[] = [];
     const result: Element[] = [];
     for (const element of present) {
-      if (!isChosen(element)) result.push(element);
+      if (!isChosen(element) || !isTouched(change, element)) result.push(element);
       else if (op !== "remove" || path.sub !== undefined) {
         const next = changeElement(change, element);
         if (Object.keys(next).length === 0 || (op === "remove" && isHollow(attribute, next))) continue;
@@ -188,6 +188,13 @@ interface Change {
   readonly leaf: Attribute;
   readonly value: unknown;
   readonly label: string;
+}
+
+/** Whether there is anything to remove: what is not there, or is another value than the one repeated, stays as it is. */
+function isTouched({ op, path, leaf, value }: Change, element: Element): boolean {
+  if (op !== "remove" || path.sub === undefined) return true;
+  const present = element[path.sub];
+  return present !== undefined && (value === undefined || isSameText(leaf, present, value));
 }
 
 /** One element after the change: a sub-attribute set or removed, or the object merged into it. */

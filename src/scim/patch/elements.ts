@@ -33,7 +33,7 @@ export function withoutElements(
   const index = new ElementIndex(attribute);
   for (const [at, element] of removed.entries()) index.add(element, at);
   const parts = removed.filter((element) => element.value === undefined);
-  return present.filter((one) => index.find(one) === undefined && !parts.some((part) => isPart(part, one)));
+  return present.filter((one) => index.find(one) === undefined && !parts.some((part) => isPart(attribute, part, one)));
 }
 
 /**
@@ -80,10 +80,10 @@ export function demoteOthers(elements: readonly Element[], primaryAt: number): E
 }
 
 /** Whether every sub-attribute of `part`, at least one, stands in `whole` as well. */
-function isPart(part: Element, whole: Element): boolean {
+function isPart({ subAttributes }: Attribute, part: Element, whole: Element): boolean {
   const names = Object.keys(part);
   if (part.value !== undefined || names.length === 0) return false;
-  return names.every((name) => isSameText(undefined, part[name], member(whole, name)));
+  return names.every((name) => isSameText(subAttributes.get(name.toLowerCase()), part[name], member(whole, name)));
 }
 
 /** Equal, or equal text without letter case where the attribute is not case-exact. */
