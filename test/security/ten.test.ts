@@ -125,7 +125,9 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
   });
 
   const routes = [
-    ...["/scim/v2/Users/:id", "/scim/v2/Groups/:id"],
+    ...["Users", "Groups", "Roles", "Entitlements", "OktaRoles", "OktaEntitlements", "Schemas", "ResourceTypes"].map(
+      (type) => `/scim/v2/${type}/:id`,
+    ),
     ...new Set(operations.map(({ path }) => toRoute(path)).filter((path) => path.includes(":id"))),
   ];
   const scimBodies = new Map<string, object>([
@@ -134,9 +136,7 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
   ]);
 
   it("TEN-1: the matrix has every route of the server that takes an id", () => {
-    // Keys of the catalogue are names that each tenant gives anew: what they say of another's is in catalogue.test.ts.
-    const documents = /^\/scim\/v2\/(Schemas|ResourceTypes|Roles|Entitlements)\//;
-    const withId = routesOf(server.app).filter(({ path }) => path.includes(":id") && !documents.test(path));
+    const withId = routesOf(server.app).filter(({ path }) => path.includes(":id"));
     expect([...new Set(withId.map(({ path }) => path))].toSorted()).toEqual(routes.toSorted());
   });
 
@@ -172,6 +172,11 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
     ["GET", "filters by manager", (id) => `/scim/v2/Users?filter=manager%20eq%20%22${id}%22`],
     ["GET", "filters of groups", (id) => `/scim/v2/Groups?filter=id%20eq%20%22${id}%22`],
     ["GET", "filters by member", (id) => `/scim/v2/Groups?filter=members%20eq%20%22${id}%22`],
+    [
+      "GET",
+      "filters over all types",
+      (id) => `/scim/v2/?filter=id%20eq%20%22${id}%22%20or%20externalId%20eq%20%22${id}%22`,
+    ],
     ["GET", "filters by externalId", (id) => `/scim/v2/Users?filter=externalId%20eq%20%22${id}%22`],
     ["GET", "the list of a team", (id) => `/api/v1/users?team=${id}`],
     ["GET", "the search for people", (id) => `/api/v1/users?q=${id}`],
@@ -190,6 +195,34 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
   it.each<[string, string, string, (id: string) => string]>([
     ["a search", "POST", "/scim/v2/Users/.search", json((id) => search(`id eq "${id}"`))],
     ["a search of groups", "POST", "/scim/v2/Groups/.search", json((id) => search(`members eq "${id}"`))],
+    [
+      "a search over all types",
+      "POST",
+      "/scim/v2/.search",
+      json((id) => search(`id eq "${id}" or members eq "${id}"`)),
+    ],
+    ...["PUT", "PATCH", "DELETE"].flatMap((method): [string, string, string, (id: string) => string][] =>
+      ["/Users/", "/Groups/"].map((path) => [
+        `an operation of a Bulk (${method} ${path})`,
+        "POST",
+        "/scim/v2/Bulk",
+        json((id) => ({ Operations: [{ method, path: path + id, data: { ...scimBodies.get(method) } }] })),
+      ]),
+    ),
+    [
+      "a reference within a Bulk",
+      "POST",
+      "/scim/v2/Bulk",
+      json((id) => ({
+        Operations: [
+          {
+            method: "PATCH",
+            path: `/Groups/${own.group}`,
+            data: { Operations: [{ op: "add", path: "members", value: [{ value: id }] }] },
+          },
+        ],
+      })),
+    ],
     [
       "a new member",
       "PATCH",
@@ -283,6 +316,25 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
       expect((await theirs.api("GET", `${path}&${name}=${body.nextCursor}`)).status).toBe(200);
     }
   });
+
+  it.each(["Users", "Groups", ""])(
+    "TEN-1: a cursor of their /%s is worth as much as one that nobody made",
+    async (type) => {
+      const page = (tenant: TestTenant, cursor: string) =>
+        tenant.scim<{ nextCursor: string; detail: string; scimType: string }>(
+          "GET",
+          `/${type}?count=1&cursor=${cursor}`,
+        );
+      const { body } = await page(theirs, "");
+      const told = async (cursor: string) => {
+        const { status, body } = await page(mine, cursor);
+        return [status, body.scimType, body.detail];
+      };
+      expect(await told(body.nextCursor)).toEqual(await told(`${body.nextCursor.slice(0, -4)}AAAA`));
+      expect(await told(body.nextCursor)).toEqual([400, "invalidCursor", expect.any(String)]);
+      expect((await page(theirs, body.nextCursor)).status).toBe(200);
+    },
+  );
 
   it("TEN-1: no header, query or body chooses a tenant", async () => {
     const names = ["X-Tenant", "X-Tenant-Id", "X-Org-Id", "X-Organization", "X-Scim-Tenant", "Tenant", "Org"];
