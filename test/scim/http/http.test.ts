@@ -27,6 +27,8 @@ async function readable(client: Client): Promise<readonly string[]> {
     "/Roles/manager",
     "/Entitlements",
     "/Entitlements/pro",
+    "/OktaRoles",
+    "/OktaEntitlements/pro",
     "/Schemas",
     `/Schemas/${ENTERPRISE}`,
     "/ResourceTypes",
