@@ -38,6 +38,9 @@ export interface Tables {
   user_tallies: UserTalliesTable;
   quotes: QuotesTable;
   reductions: ReductionsTable;
+  invitations: InvitationsTable;
+  activities: ActivitiesTable;
+  usage_items: UsageItemsTable;
 }
 
 export interface TenantsTable {
@@ -123,6 +126,11 @@ export interface UsersTable {
   revision: Generated<number>;
   created_at: Timestamp;
   modified_at: Timestamp;
+  sessions_not_before: Timestamp | null;
+  source: Generated<"scim" | "api" | "cli" | "job">;
+  spent: Jsonb | null;
+  company_norm: string | null;
+  search: Generated<string>;
 }
 
 export interface PasswordsTable {
@@ -339,4 +347,36 @@ export interface ReductionsTable {
   seats: number;
   scheduled_by: Jsonb;
   scheduled_at: Timestamp;
+}
+
+export interface InvitationsTable {
+  tenant_id: string;
+  user_id: string;
+  digest: Uint8Array;
+  invited_by: Jsonb;
+  invited_at: Timestamp;
+  sends: Generated<number>;
+}
+
+export interface ActivitiesTable {
+  tenant_id: string;
+  user_id: string;
+  last_seen_at: Timestamp | null;
+  online: Generated<boolean>;
+  told_at: Timestamp | null;
+  calls_handled: number | null;
+  calls_at: Timestamp | null;
+  trained_at: Timestamp | null;
+  reviewed_at: Timestamp | null;
+  reviewed_by: Jsonb | null;
+}
+
+export interface UsageItemsTable {
+  tenant_id: string;
+  id: string;
+  user_id: string;
+  amount: number;
+  currency: string;
+  at: Timestamp;
+  received_at: Timestamp;
 }

@@ -72,7 +72,10 @@ function updateText(more: string): string {
         doc = $9, active = $10, suspended = $11, accepted = $12, invitation_expires_at = $13, starts_at = $14,
         ends_at = $15, role_pin = $16, tier_pinned = $17, tier_pin = $18, status = $19, role = $20, role_source = $21,
         administrative = $22, tier = $23, tier_source = $24, decided_version = $2,
-        version = version + 1, revision = revision + 1, modified_at = $25
+        version = version + 1, revision = revision + 1, modified_at = $25,
+        -- Who goes out does not come back with an old session.
+        sessions_not_before = case when $19 = 'inactive' and status <> 'inactive'
+          then greatest(sessions_not_before, $25) else sessions_not_before end
       from t where tenant_id = $1 and id = $3 and revision = $30
       returning id, tier, version, created_at),${more}
     l as (

@@ -97,6 +97,7 @@ interface Row extends AccountRow {
   tier: string | null;
   decided_version: number;
   revision: number;
+  sessions_not_before: string | null;
   queue_ticket: number | null;
   queue_priority: number | null;
   grants: Grant[] | null;
@@ -113,7 +114,7 @@ const accountColumns = `${viewColumns},
   u.suspended, u.role_pin, u.tier_pinned, u.tier_pin, u.role_source, u.tier_source, u.administrative`;
 
 const columns = `${accountColumns},
-  u.accepted, u.invitation_expires_at, u.tier, u.decided_version, u.revision,
+  u.accepted, u.invitation_expires_at, u.tier, u.decided_version, u.revision, u.sessions_not_before,
   w.ticket as queue_ticket, w.priority as queue_priority`;
 
 // One look into the index per user: without the limit, PostgreSQL read all 200,000 seats of a pool that it had no
@@ -303,6 +304,7 @@ function toState(row: Row): UserState {
     revision: row.revision,
     createdAt: row.created_at,
     modifiedAt: row.modified_at,
+    sessionsNotBefore: row.sessions_not_before,
     bindings: row.reach?.bindings ?? [],
     grants: row.grants ?? [],
     seat:

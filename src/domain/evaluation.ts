@@ -49,7 +49,7 @@ export function evaluateAccess(
     permissions,
     tier: state.seat?.tier ?? null,
     teams: status === "active" ? teams : [],
-    sessionsNotBefore: null,
+    sessionsNotBefore: state.sessionsNotBefore,
   };
   const { decision, reason } = answer(state, status, permissions, request, rules, context.teams);
   return { decision, context: { reason, ...context } };

@@ -141,6 +141,8 @@ export interface UserState {
   readonly revision: number;
   readonly createdAt: string;
   readonly modifiedAt: string;
+  /** Sessions begun before this moment are over; null: none has been ended. */
+  readonly sessionsNotBefore: string | null;
   readonly bindings: readonly Binding[];
   readonly grants: readonly Grant[];
   readonly seat: Seat | null;

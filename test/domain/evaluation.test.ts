@@ -42,6 +42,14 @@ describe("USR-1, USR-7: who may sign in", () => {
     expect(state.status).toBe("active");
   });
 
+  it("says from when on sessions count, to whoever may have one", () => {
+    const sessionsNotBefore = "2026-02-27T09:00:00.000Z";
+    const state = { ...newcomer(rules), sessionsNotBefore };
+    expect(may(newcomer(rules), "sign-in").context.sessionsNotBefore).toBeNull();
+    expect(may(state, "sign-in").context.sessionsNotBefore).toBe(sessionsNotBefore);
+    expect(may({ ...state, suspended: true }, "sign-in").context.sessionsNotBefore).toBeNull();
+  });
+
   it("answers an unknown person exactly like an inactive one", () => {
     const inactive = newcomer(rules, { doc: aDoc({ active: false }) });
     for (const action of ["sign-in", "users.manage", "nonsense"])

@@ -175,6 +175,7 @@ export function stored(before: UserState | null, decision: Decision, rules: Tena
     revision: (before?.revision ?? 0) + 1,
     createdAt: before?.createdAt ?? at.toISOString(),
     modifiedAt: at.toISOString(),
+    sessionsNotBefore: null,
     grants,
     seat: before?.seat ?? null,
     waiting: before?.waiting ?? null,
