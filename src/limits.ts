@@ -46,6 +46,14 @@ export const limits = {
   shutdownMs: 10_000,
   /** What a connection sent and was answered is kept this long: a month-end's trouble is looked into the month after. */
   provisioningLogDays: 45,
+  /** An offer for seats holds this long: over a weekend, for whoever authorises it. Beyond: 409. */
+  quoteHours: 72,
+  /** What nobody used is forgotten after this time. */
+  quotesKeptDays: 30,
+  /** An Idempotency-Key is remembered this long: who repeats a purchase later than that means another one. */
+  idempotencyKeysKeptDays: 90,
+  /** How often a process looks whether the clock has made something due: consequences follow within a minute. */
+  dueWorkMs: 15_000,
   /** An access token: short, because it is copied about more than the secret that it was had for. */
   accessTokenSeconds: 3600,
   /** How far ahead the clock of the process that signed a token may be. Beyond: 401. */

@@ -47,9 +47,9 @@ const insertRoles: Statement = {
 const insertPools: Statement = {
   name: "tenant_insert_pools",
   text: `insert into pools (tenant_id, tier, name, name_norm, rank, permissions, unlimited, minimum, unit_price,
-      currency, billing_cycle, renews_on, when_full, drain)
+      currency, billing_cycle, renews_on, renewal_day, when_full, drain)
     select $1, p.tier, p.name, p.name_norm, p.rank, p.permissions, p.unlimited, p.minimum, p.unit_price,
-      p.currency, p.billing_cycle, p.renews_on, p.when_full, p.drain
+      p.currency, p.billing_cycle, p.renews_on, extract(day from p.renews_on), p.when_full, p.drain
     from jsonb_to_recordset($2::jsonb) as p (
       tier text, name text, name_norm text, rank integer, permissions text[], unlimited boolean, minimum integer,
       unit_price numeric, currency text, billing_cycle text, renews_on date, when_full text, drain text)`,

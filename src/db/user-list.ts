@@ -99,34 +99,6 @@ function isInTeam(tenantId: string, team: string) {
     where m.tenant_id = ${tenantId} and m.group_id in (select group_id from feeding))`;
 }
 
-export interface UserNumbers {
-  readonly total: number;
-  /** Hold a seat. */
-  readonly licensed: number;
-  readonly unlicensed: number;
-  /** Hold an administrative role and are not inactive. */
-  readonly administrators: number;
-  readonly pending: number;
-  readonly active: number;
-  readonly inactive: number;
-}
-
-const numbers: Statement = {
-  name: "user_numbers",
-  text: `select n.*, s.licensed, n.total - s.licensed as unlicensed from (
-      select count(*) as total, count(*) filter (where administrative and status <> 'inactive') as administrators,
-        count(*) filter (where status = 'pending') as pending, count(*) filter (where status = 'active') as active,
-        count(*) filter (where status = 'inactive') as inactive
-      from users where tenant_id = $1) n,
-    (select count(*) as licensed from seats where tenant_id = $1 and user_id is not null) s`,
-};
-
-/** P-1: the numbers of a tenant's people. */
-export async function countUserNumbers(executor: Executor, tenantId: string): Promise<UserNumbers> {
-  const [row] = await executor.query<UserNumbers>(numbers, [tenantId]);
-  return row!;
-}
-
 const byName: Statement = {
   name: "user_id_by_name",
   text: "select id from users where tenant_id = $1 and user_name_norm = $2",

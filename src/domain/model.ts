@@ -1,5 +1,7 @@
 /** The nouns of the rule book: plain, readonly data that the deciding functions take and give. No I/O, no clock. */
 
+import type { BillingCycle } from "./billing.ts";
+
 /** A JSON value as it crosses the wire. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -27,7 +29,7 @@ export interface Tier {
   readonly minimum: number;
   readonly unitPrice: number | null;
   readonly currency: string;
-  readonly billingCycle: string;
+  readonly billingCycle: BillingCycle;
   readonly renewsOn: string | null;
   readonly whenFull: WhenFull;
   readonly drain: "auto" | "manual";

@@ -2,13 +2,22 @@
 
 import type { Statement, Transaction } from "../db/database.ts";
 import type { TenantRules } from "../domain/access.ts";
-import type { Deps } from "./context.ts";
+import type { Deps, RequestContext } from "./context.ts";
 
 /** Decides everybody again whose decision is behind the rules. Names only the tenant, so that repeats are harmless. */
 export const reconcileJobName = "reconcile";
 
 /** Continues a drain that was too large for the request that bought the seats (LIC-4). */
 export const drainJobName = "drain";
+
+/** Renews the tenant's pools whose day has come (LIC-7). */
+export const renewalJobName = "renewal";
+
+/** GRD-5: a job has nobody's authority, so it makes nobody administrative. */
+export function jobContext(deps: Deps, tenantId: string, label: string): RequestContext {
+  const nobody = { tokenId: null, scopes: [], role: null, userId: null };
+  return { principal: { tenantId, kind: "job", label, ...nobody }, requestId: deps.newId(), door: "job" };
+}
 
 const start: Statement = {
   name: "reconciles_start",

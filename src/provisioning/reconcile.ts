@@ -15,6 +15,7 @@ import type { Decision } from "../domain/decide.ts";
 import type { UserState } from "../domain/model.ts";
 import { causeOf, decideInTransaction, noAuthority, syncRuleTeams, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
+import { jobContext } from "./jobs.ts";
 import { applyAll, differs } from "./members.ts";
 import { draftOfState } from "./users.ts";
 
@@ -32,27 +33,13 @@ export interface ReconcileProgress {
 
 /** Decides everybody of the tenant whose decision is behind. Safe to run twice, at once and again after a crash. */
 export async function reconcile(deps: Deps, tenantId: string, signal?: AbortSignal): Promise<void> {
-  const ctx = jobContext(deps, tenantId);
+  const ctx = jobContext(deps, tenantId, "reconcile");
   for (;;) {
     await decideEverybody(deps, ctx, signal);
     for (const phase of phases) await seatEverybody(deps, ctx, phase, signal);
     if (signal?.aborted) throw new Error("The reconcile job was stopped; it goes on where it was.");
     if (await finish(deps, tenantId)) return;
   }
-}
-
-/** GRD-5: a job has nobody's authority, so it makes nobody administrative. */
-function jobContext(deps: Deps, tenantId: string): RequestContext {
-  const principal = {
-    tenantId,
-    kind: "job" as const,
-    tokenId: null,
-    label: "reconcile",
-    scopes: [],
-    role: null,
-    userId: null,
-  };
-  return { principal, requestId: deps.newId(), door: "job" };
 }
 
 const nextBehind: Statement = {

@@ -15,7 +15,9 @@ import {
 } from "../db/tenants.ts";
 import { findUserIdByName } from "../db/user-list.ts";
 import type { UserAccount } from "../db/users.ts";
-import type { Json } from "../domain/model.ts";
+import { dayOf, dayOfMonth, nextRenewal } from "../domain/billing.ts";
+import { isBelowMinimum, poolSeatsMax } from "../domain/licenses.ts";
+import type { Json, Tier } from "../domain/model.ts";
 import { isAdministrative } from "../domain/permissions.ts";
 import { findPreset, highestRole, type Preset, presets } from "../domain/presets.ts";
 import { Problem } from "../problems.ts";
@@ -33,9 +35,6 @@ export interface NewTenant {
   /** Seats per tier to begin with. */
   readonly seats?: Readonly<Record<string, number>>;
 }
-
-/** LIC-1: what a pool holds at most. */
-const seatsMax = 1_000_000;
 
 /**
  * Creates a tenant with everything it needs, and a token that acts with its highest role, in one transaction.
@@ -57,7 +56,8 @@ export async function createTenant(
     const slug = await insertWithSlug(request.slug, name, (slug) =>
       insertTenant(tx, { id, slug, name, preset: preset.name, settings: preset.settings, createdAt }),
     );
-    await furnishTenant(tx, id, createdAt, { ...preset, seats });
+    const tiers = preset.tiers.map((tier) => ((seats[tier.key] ?? 0) > 0 ? withRenewal(tier, createdAt) : tier));
+    await furnishTenant(tx, id, createdAt, { ...preset, tiers, seats });
     await recordTenantEvent(deps, within, tx, "tenant.created", { after: { name, slug, preset: preset.name, seats } });
     const { token: adminToken } = await insertMinted(deps, within, tx, {
       label: "admin",
@@ -69,6 +69,12 @@ export async function createTenant(
     const tenant = await findTenant(tx, id);
     return { tenant: tenant!, adminToken };
   });
+}
+
+/** LIC-7: with the first seats of a pool its billing begins. */
+function withRenewal(tier: Tier, createdAt: string): Tier {
+  const today = dayOf(new Date(createdAt));
+  return { ...tier, renewsOn: tier.renewsOn ?? nextRenewal(today, tier.billingCycle, dayOfMonth(today), today) };
 }
 
 /** Tenants by slug, those after the given one. */
@@ -189,9 +195,16 @@ function requireSeats(preset: Preset, seats: Readonly<Record<string, number>>): 
         },
       );
     }
-    if (!Number.isInteger(number) || number < 0 || number > seatsMax) {
-      throw new Problem("invalidValue", `Seats of ${tier} must be a whole number from 0 to ${seatsMax}.`, {
+    if (!Number.isInteger(number) || number < 0 || number > poolSeatsMax) {
+      throw new Problem("invalidValue", `Seats of ${tier} must be a whole number from 0 to ${poolSeatsMax}.`, {
         facts: { attribute: "seats" },
+      });
+    }
+    const pool = preset.tiers.find((one) => one.key === tier);
+    if (pool !== undefined && isBelowMinimum(pool, number)) {
+      const detail = `Seats of ${tier} must be none or at least ${pool.minimum}, its minimum; this asks for ${number}.`;
+      throw new Problem("invalidValue", detail, {
+        facts: { rule: "LIC-7", attribute: "seats", pool: tier, minimum: pool.minimum },
       });
     }
   }

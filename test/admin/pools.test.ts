@@ -38,15 +38,23 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
   describe("quoteSeats", () => {
     it("says number, terms and totals, and changes nothing", async () => {
       const { body } = await tenant.call("quoteSeats", { params: { tier: "standard" }, body: { seats: 3 } });
-      expect(body).toEqual({
+      expect(body).toMatchObject({
+        kind: "purchase",
         tier: "standard",
+        to: null,
         seats: 3,
         unitPrice: 10,
         currency: "USD",
         billingCycle: "monthly",
         total: 30,
+        monthlyCost: 30,
         purchasedAfter: 5,
         totalAfter: 50,
+        monthlyCostAfter: 50,
+        replaces: null,
+        monthlyDifference: 30,
+        state: "open",
+        usedBy: null,
       });
       expect((await pool()).purchased).toBe(2);
     });
@@ -130,8 +138,8 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       expect((await reduce(3)).body.purchased).toBe(0);
     });
 
-    it("at the renewal is not offered yet", async () => {
-      expect((await give(1, "renewal")).status).toBe(501);
+    it("is now or at the renewal, and at no other time", async () => {
+      expect((await give(1, "renewal")).body).toMatchObject({ purchased: 2, reductions: [{ seats: 1 }] });
       expect((await give(1, "later")).status).toBe(400);
     });
   });

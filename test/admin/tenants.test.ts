@@ -20,7 +20,7 @@ describeOnBoth("tenants", (getDb) => {
       async (preset) => {
         const tier = preset.tiers[0]!.key;
         const made = await operate("createTenant", {
-          body: { name: `Acme ${preset.name}`, preset: preset.name, seats: { [tier]: 2 } },
+          body: { name: `Acme ${preset.name}`, preset: preset.name, seats: { [tier]: 3 } },
         });
         expect(made.status).toBe(201);
         expect(made.body).toMatchObject({
@@ -33,11 +33,11 @@ describeOnBoth("tenants", (getDb) => {
         const pools = (await call(server, "listPools", { token })).body.pools;
         expect(pools.map((pool: { tier: string }) => pool.tier)).toEqual(preset.tiers.map(({ key }) => key));
         expect(pools.map((pool: { purchased: number }) => pool.purchased)).toEqual(
-          preset.tiers.map((_, at) => (at === 0 ? 2 : 0)),
+          preset.tiers.map((_, at) => (at === 0 ? 3 : 0)),
         );
         expect(pools[0]).toMatchObject({
           used: 0,
-          available: 2,
+          available: 3,
           minimum: preset.tiers[0]!.minimum,
           unitPrice: preset.tiers[0]!.unitPrice,
         });

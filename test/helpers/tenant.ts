@@ -9,7 +9,7 @@ import type { UserDoc } from "../../src/domain/model.ts";
 import { newId } from "../../src/ids.ts";
 import type { Deps, Principal, RequestContext } from "../../src/provisioning/context.ts";
 import { drainJobName } from "../../src/provisioning/jobs.ts";
-import { drainRest } from "../../src/provisioning/pools.ts";
+import { drainRest } from "../../src/provisioning/pools-waitlist.ts";
 import { reconcile } from "../../src/provisioning/reconcile.ts";
 import { createRulesStore } from "../../src/provisioning/rules.ts";
 import { createTenant } from "../../src/provisioning/tenants.ts";
