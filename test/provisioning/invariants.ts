@@ -34,6 +34,16 @@ const always: Readonly<Record<string, string>> = {
       join seats s on s.tenant_id = u.tenant_id and s.user_id = u.id join pools h on h.tenant_id = $1 and h.tier = s.tier
       join waitlist w on w.tenant_id = u.tenant_id and w.user_id = u.id join pools q on q.tenant_id = $1 and q.tier = w.tier
       where u.tenant_id = $1 and h.rank >= q.rank`,
+  "LIC-1: a pool does not know how many seats were bought": `
+    select p.tier || ' ' || p.purchased from pools p where p.tenant_id = $1 and p.purchased <>
+      (select count(*) from seats s where s.tenant_id = $1 and s.tier = p.tier and s.no > 0)`,
+  "P-1: the tallies of people are not how many there are": `
+    select status || ' ' || administrative || ' ' || sum(users) from (
+      select status, administrative, users from user_tallies where tenant_id = $1
+      union all select status, administrative, -1 from users where tenant_id = $1) t
+    group by status, administrative having sum(users) <> 0`,
+  "LIC-7: fewer seats than the minimum, and not none": `
+    select p.tier from pools p where p.tenant_id = $1 and p.purchased <> 0 and p.purchased < p.minimum`,
   "LIC-4: two have the same ticket": `
     select ticket from waitlist where tenant_id = $1 group by ticket having count(*) > 1`,
 };

@@ -75,7 +75,9 @@ export async function overtakings(db: OpenDatabase, tenantId: string): Promise<s
     }
     if (license !== undefined) {
       const wanted = license.wanted ?? null;
-      const takes = license.tier !== null && license.tier !== held.get(event.user);
+      // Who is handed a seat, or moves along with their own, takes no free one.
+      const isHandedOn = event.action === "license.transferred" || event.action === "license.upgraded";
+      const takes = !isHandedOn && license.tier !== null && license.tier !== held.get(event.user);
       if (takes && ahead(license.tier as string, event.request, place).length > 0) {
         wrong.push(`event ${event.id}: ${event.user} took a ${license.tier} seat beside a queue`);
       }

@@ -15,6 +15,9 @@ import { saveMapping } from "../../src/provisioning/mapping.ts";
 import { patchPool } from "../../src/provisioning/pools.ts";
 import { purchase } from "../../src/provisioning/pools-purchase.ts";
 import { reduce } from "../../src/provisioning/pools-reduce.ts";
+import { renewPools } from "../../src/provisioning/pools-renewal.ts";
+import { transferSeat } from "../../src/provisioning/pools-transfer.ts";
+import { upgrade } from "../../src/provisioning/pools-upgrade.ts";
 import { drainRest, prioritize } from "../../src/provisioning/pools-waitlist.ts";
 import { reconcile } from "../../src/provisioning/reconcile.ts";
 import { changeAccess, changeUser, createUser, deleteUser } from "../../src/provisioning/users.ts";
@@ -27,6 +30,9 @@ import { overtakings } from "./queue-replay.ts";
 const runs = Number(process.env.USHER_TEST_RUNS ?? 1);
 const connections = 40;
 const tiers = ["basic", "professional", "pro-plus"] as const;
+
+/** Of the tests' clock: a pool that should have renewed then renews when somebody looks. */
+const dayBefore = "2026-01-04";
 
 const tier = fc.constantFrom(...tiers);
 const wish = fc.option(tier, { nil: null });
@@ -77,6 +83,20 @@ const change = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("prioritize" as const), who, tier, priority: fc.nat(2) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("transfer" as const), who, to: who }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("upgrade" as const),
+      tiers: fc.constantFrom(["basic", "professional"], ["basic", "pro-plus"], ["professional", "pro-plus"]),
+      free: fc.nat(2),
+      all: fc.array(who, { maxLength: 2 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("renew" as const), tier, seats: fc.integer({ min: 1, max: 4 }) }),
+  },
 );
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
@@ -94,6 +114,9 @@ const lawful: Readonly<Partial<Record<Change["do"], readonly string[]>>> = {
   replace: ["invalidValue"],
   reduce: ["belowUsed"],
   prioritize: ["notFound"],
+  transfer: ["notFound", "conflict", "invalidValue"],
+  upgrade: ["notFound", "conflict", "belowUsed"],
+  renew: ["conflict"],
 };
 
 describeOnPostgres(
@@ -192,6 +215,20 @@ async function atOnce(db: OpenDatabase, bought: Readonly<Record<string, number>>
         return;
       case "prioritize":
         await prioritize(deps, admin, one.tier, someone(one.who), one.priority);
+        return;
+      case "transfer":
+        await transferSeat(deps, admin, { from: someone(one.who), to: someone(one.to) });
+        return;
+      case "upgrade": {
+        const users = [...new Set(one.all.map(someone))];
+        const [from, to] = one.tiers as [string, string];
+        await upgrade(deps, admin, from, { to, users, seats: Math.max(1, users.length + one.free) });
+        return;
+      }
+      case "renew":
+        await reduce(deps, admin, one.tier, one.seats, { at: "renewal" });
+        await patchPool(deps, admin, one.tier, { renewsOn: dayBefore });
+        await renewPools(deps, tenant.id);
     }
   }
 
