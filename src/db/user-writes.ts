@@ -1,12 +1,12 @@
 /** The statements that write a decided user: the row, its event and its seat in one round trip. */
 import type { Decision } from "../domain/decide.ts";
-import { emailsOf } from "../domain/identity.ts";
 import { activeTime } from "../domain/lifecycle.ts";
-import type { Actor, Json, JsonObject } from "../domain/model.ts";
+import type { Actor, JsonObject } from "../domain/model.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Executor, Statement } from "./database.ts";
 import { writesPassword } from "./passwords.ts";
 import { noEditWaits } from "./rules.ts";
+import { companyNormOf, displayNameNormOf, emailNormsOf, externalIdOf, searchTextOf } from "./user-columns.ts";
 import type { LicenseView } from "./users.ts";
 
 /** Who caused a write and when, as the seat functions and events want it. */
@@ -25,7 +25,7 @@ export interface License {
 }
 
 const create: Statement = { name: "users_create", text: createText("") };
-const createWithPassword: Statement = { name: "users_create_password", text: createText(writesPassword("$31")) };
+const createWithPassword: Statement = { name: "users_create_password", text: createText(writesPassword("$33")) };
 
 /** `more` is what else is written of the user. */
 function createText(more: string): string {
@@ -34,16 +34,17 @@ function createText(more: string): string {
     u as (
       insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
         suspended, accepted, invitation_expires_at, starts_at, ends_at, role_pin, tier_pinned, tier_pin,
-        status, role, role_source, administrative, tier, tier_source, decided_version, created_at, modified_at)
+        status, role, role_source, administrative, tier, tier_source, decided_version, created_at, modified_at,
+        company_norm, search, source)
       select $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $2, $25, $25 from t
+        $2, $25, $25, $30, $31, coalesce($27::jsonb ->> 'door', 'job') from t
       returning id, tier),${more}
     -- The common case, a free seat and nobody before us: as pick_seat and settle_seat have it, without the calls. This
     -- statement may have waited since it looked, say for a userName: where seats are not drained by themselves, somebody
-    -- may have queued beside a free one meanwhile, so there ($30) it is left to settle_seat, which looks anew.
+    -- may have queued beside a free one meanwhile, so there ($32) it is left to settle_seat, which looks anew.
     s as (
       update seats set user_id = u.id, since = $25 from u
-      where $30::boolean and seats.tenant_id = $1 and seats.tier = $23 and seats.no = (
+      where $32::boolean and seats.tenant_id = $1 and seats.tier = $23 and seats.no = (
         select f.no from seats f where f.tenant_id = $1 and f.tier = $23 and f.user_id is null
           and not exists (select from waitlist w where w.tenant_id = $1 and w.tier = $23)
         order by f.no limit 1 for update of f skip locked)
@@ -62,7 +63,7 @@ function createText(more: string): string {
 }
 
 const update: Statement = { name: "users_update", text: updateText("") };
-const updateWithPassword: Statement = { name: "users_update_password", text: updateText(writesPassword("$35")) };
+const updateWithPassword: Statement = { name: "users_update_password", text: updateText(writesPassword("$37")) };
 
 function updateText(more: string): string {
   return `
@@ -72,21 +73,23 @@ function updateText(more: string): string {
         doc = $9, active = $10, suspended = $11, accepted = $12, invitation_expires_at = $13, starts_at = $14,
         ends_at = $15, role_pin = $16, tier_pinned = $17, tier_pin = $18, status = $19, role = $20, role_source = $21,
         administrative = $22, tier = $23, tier_source = $24, decided_version = $2,
-        version = version + 1, revision = revision + 1, modified_at = $25,
+        version = version + 1, revision = revision + 1, modified_at = $25, company_norm = $30, search = $31,
+        -- What a provisioning client has written once it writes again.
+        source = case when $27::jsonb ->> 'door' = 'scim' then 'scim' else source end,
         -- Who goes out does not come back with an old session.
         sessions_not_before = case when $19 = 'inactive' and status <> 'inactive'
           then greatest(sessions_not_before, $25) else sessions_not_before end
-      from t where tenant_id = $1 and id = $3 and revision = $30
+      from t where tenant_id = $1 and id = $3 and revision = $32
       returning id, tier, version, created_at),${more}
     l as (
-      select u.id, u.version, u.created_at, case when $31::boolean
+      select u.id, u.version, u.created_at, case when $33::boolean
         then settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
         end as license from u),
     e as (
       insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
-      select $1, $25, $27, $32, 'User', l.id::text, $33::jsonb,
-        case when l.license is null then $29::jsonb else $29::jsonb || jsonb_build_object('license', l.license) end, $34, $28
-      from l where $32 <> '')
+      select $1, $25, $27, $34, 'User', l.id::text, $35::jsonb,
+        case when l.license is null then $29::jsonb else $29::jsonb || jsonb_build_object('license', l.license) end, $36, $28
+      from l where $34 <> '')
     select license, version from l`;
 }
 
@@ -148,7 +151,7 @@ export async function updateUser(executor: Executor, write: UserUpdate): Promise
   return row;
 }
 
-/** $1…$29 of both statements. */
+/** $1…$31 of both statements. */
 function valuesOf({ tenantId, id, rulesVersion, decision, cause, mayRefuse, after }: UserWrite): unknown[] {
   const { draft } = decision;
   const { doc } = draft;
@@ -159,9 +162,9 @@ function valuesOf({ tenantId, id, rulesVersion, decision, cause, mayRefuse, afte
     id,
     doc.userName,
     normaliseName(doc.userName),
-    textOf(doc["externalId"]),
-    normalised(textOf(doc["displayName"])),
-    [...new Set(emailsOf(doc).map(normaliseName))],
+    externalIdOf(doc),
+    displayNameNormOf(doc),
+    emailNormsOf(doc),
     json(doc),
     doc.active,
     draft.suspended,
@@ -183,15 +186,9 @@ function valuesOf({ tenantId, id, rulesVersion, decision, cause, mayRefuse, afte
     json(cause.actor),
     cause.requestId,
     json(after),
+    companyNormOf(doc),
+    searchTextOf(doc),
   ];
-}
-
-function textOf(value: Json | undefined): string | null {
-  return typeof value === "string" ? value : null;
-}
-
-function normalised(text: string | null): string | null {
-  return text === null ? null : normaliseName(text);
 }
 
 function json(value: unknown): string {

@@ -1,4 +1,5 @@
 /** Users as they are read: what a decision needs of them, and what a caller sees. */
+import type { Spent } from "../domain/budget.ts";
 import type { Grant, UserDoc, UserState } from "../domain/model.ts";
 import type { Executor, Statement } from "./database.ts";
 
@@ -34,6 +35,8 @@ export interface UserView {
   readonly license: LicenseView;
   readonly teams: readonly TeamRef[];
   readonly groups: readonly GroupRef[];
+  /** P-2: what was spent, by currency. Read on its own, beside the version. */
+  readonly spent: Spent | null;
   readonly version: string;
   readonly createdAt: string;
   readonly modifiedAt: string;
@@ -48,6 +51,10 @@ export interface UserAccount extends UserView {
   readonly tierPin: string | null;
   readonly suspended: boolean;
   readonly administrative: boolean;
+  /** The door through which the person's words come; `scim` from the first time that a client writes them. */
+  readonly source: "scim" | "api" | "cli" | "job";
+  readonly invitationExpiresAt: string | null;
+  readonly sessionsNotBefore: string | null;
 }
 
 /** What one read gives: the facts of a decision and what a caller sees. */
@@ -67,6 +74,7 @@ interface ViewRow {
   version: number;
   created_at: string;
   modified_at: string;
+  spent: Spent | null;
   seat_tier: string | null;
   seat_no: number | null;
   seat_since: string | null;
@@ -89,15 +97,16 @@ interface AccountRow extends ViewRow {
   role_source: string;
   tier_source: string | null;
   administrative: boolean;
+  source: UserAccount["source"];
+  accepted: boolean;
+  invitation_expires_at: string | null;
+  sessions_not_before: string | null;
 }
 
 interface Row extends AccountRow {
-  accepted: boolean;
-  invitation_expires_at: string | null;
   tier: string | null;
   decided_version: number;
   revision: number;
-  sessions_not_before: string | null;
   queue_ticket: number | null;
   queue_priority: number | null;
   grants: Grant[] | null;
@@ -107,14 +116,15 @@ interface Row extends AccountRow {
 export const nestingDepthMax = 8;
 
 const viewColumns = `
-  u.id, u.doc, u.status, u.role, u.version, u.created_at, u.modified_at,
+  u.id, u.doc, u.status, u.role, u.version, u.created_at, u.modified_at, u.spent,
   s.tier as seat_tier, s.no as seat_no, s.since as seat_since, w.tier as queue_tier, w.since as queue_since`;
 
 const accountColumns = `${viewColumns},
-  u.suspended, u.role_pin, u.tier_pinned, u.tier_pin, u.role_source, u.tier_source, u.administrative`;
+  u.suspended, u.role_pin, u.tier_pinned, u.tier_pin, u.role_source, u.tier_source, u.administrative, u.source,
+  u.accepted, u.invitation_expires_at, u.sessions_not_before`;
 
 const columns = `${accountColumns},
-  u.accepted, u.invitation_expires_at, u.tier, u.decided_version, u.revision, u.sessions_not_before,
+  u.tier, u.decided_version, u.revision,
   w.ticket as queue_ticket, w.priority as queue_priority`;
 
 // One look into the index per user: without the limit, PostgreSQL read all 200,000 seats of a pool that it had no
@@ -341,6 +351,7 @@ function toView(row: ViewRow): UserView {
     // TEAM-4: deactivation suspends team membership; groups stay the client's.
     teams: row.status === "active" ? (row.reach?.teams ?? []).map(toTeam) : [],
     groups: row.reach?.groups ?? [],
+    spent: row.spent,
     version: etagOf(row.version, seat_tier, row.seat_no, queue_tier),
     createdAt: row.created_at,
     modifiedAt: since !== null && since > row.modified_at ? since : row.modified_at,
@@ -357,6 +368,9 @@ function toAccount(row: AccountRow): UserAccount {
     tierPin: row.tier_pin,
     suspended: row.suspended,
     administrative: row.administrative,
+    source: row.source,
+    invitationExpiresAt: row.accepted ? null : row.invitation_expires_at,
+    sessionsNotBefore: row.sessions_not_before,
   };
 }
 

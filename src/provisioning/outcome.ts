@@ -39,6 +39,7 @@ export function describeChange(before: UserState, decision: Decision): { before:
   const { draft } = decision;
   compare("suspended", before.suspended, draft.suspended);
   compare("accepted", before.accepted, draft.accepted);
+  compare("invitationExpiresAt", before.invitationExpiresAt, draft.invitationExpiresAt);
   compare("rolePin", before.rolePin, draft.rolePin);
   compare("tierPin", { ...before.tierPin }, { ...draft.tierPin });
   const old = before;

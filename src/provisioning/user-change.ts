@@ -163,7 +163,7 @@ async function alterOrRefuse(
       throw explainPoolFull(error, rules);
     });
     if (written !== undefined) {
-      const view = nextView(stored, outcome, written.license, written.version, now);
+      const view = nextView(stored, outcome, written.license, written.version, now, ctx.door);
       return view ?? (await getAccount(deps, ctx, id));
     }
     deps.rules.forget(tenantId);

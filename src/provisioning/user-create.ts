@@ -62,7 +62,7 @@ export async function createUser(
     });
     if (license !== undefined) {
       if (license.status === "waitlisted" || license.wanted !== null) return await getAccount(deps, ctx, id);
-      return newView(id, outcome, license, now);
+      return newView(id, outcome, license, now, ctx.door);
     }
     deps.rules.forget(tenantId);
   }

@@ -3,9 +3,16 @@ import type { License } from "../db/user-writes.ts";
 import { etagOf, type StoredUser, type UserAccount } from "../db/users.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { UserState } from "../domain/model.ts";
+import type { RequestContext } from "./context.ts";
 
 /** What `insertUser` has made, from what is known; for users who wait for nothing. */
-export function newView(id: string, decision: Decision, license: License, now: Date): UserAccount {
+export function newView(
+  id: string,
+  decision: Decision,
+  license: License,
+  now: Date,
+  door: RequestContext["door"] = "scim",
+): UserAccount {
   const at = now.toISOString();
   return {
     id,
@@ -28,6 +35,10 @@ export function newView(id: string, decision: Decision, license: License, now: D
     },
     teams: [],
     groups: [],
+    spent: null,
+    source: door,
+    invitationExpiresAt: decision.draft.accepted ? null : decision.draft.invitationExpiresAt,
+    sessionsNotBefore: null,
     version: etagOf(1, license.tier, license.no, null),
     createdAt: at,
     modifiedAt: at,
@@ -41,10 +52,12 @@ export function nextView(
   license: License | null,
   version: number,
   now: Date,
+  door: RequestContext["door"],
 ): UserAccount | undefined {
   if (decision.status === "active" && view.status !== "active") return undefined;
   if (license !== null && license.status !== "none") return undefined;
   const { draft } = decision;
+  const at = now.toISOString();
   const noSeat = { tier: null, status: "none", wanted: null, position: null, since: null } as const;
   const seat = license === null ? state.seat : null;
   return {
@@ -59,6 +72,9 @@ export function nextView(
     tierPin: draft.tierPin.pinned ? draft.tierPin.value : null,
     suspended: draft.suspended,
     administrative: decision.administrative,
+    source: door === "scim" ? "scim" : view.source,
+    invitationExpiresAt: draft.accepted ? null : draft.invitationExpiresAt,
+    sessionsNotBefore: decision.status === "inactive" && view.status !== "inactive" ? at : view.sessionsNotBefore,
     license: license === null ? view.license : noSeat,
     teams: decision.status === "active" ? view.teams : [],
     version: etagOf(
@@ -67,7 +83,7 @@ export function nextView(
       seat?.no ?? null,
       license === null ? (state.waiting?.tier ?? null) : null,
     ),
-    modifiedAt: now.toISOString(),
+    modifiedAt: at,
   };
 }
 

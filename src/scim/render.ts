@@ -1,7 +1,9 @@
 /** What a client is shown: a user's own words beside what Usher decided (ROL-6), a group's row and the text of its members. */
 
 import type { UserView } from "../db/users.ts";
+import { budgetOf } from "../domain/budget.ts";
 import type { Json, JsonObject } from "../domain/model.ts";
+import { usherExtension } from "../domain/words.ts";
 import type { GroupView } from "../provisioning/groups.ts";
 import { ENTERPRISE_USER, GROUP, USER, USHER_GROUP, USHER_USER } from "../vocabulary/urns.ts";
 import { project, type Selection } from "./projection.ts";
@@ -29,6 +31,7 @@ export function renderUser(view: UserView, baseUrl: string): Rendered {
     })),
     [USHER_USER]: {
       ...(doc[USHER_USER] as JsonObject | undefined),
+      ...budgetWithUse(view),
       status: view.status,
       effectiveRole: view.role,
       license: withoutNulls(view.license),
@@ -42,6 +45,13 @@ export function renderUser(view: UserView, baseUrl: string): Rendered {
       version: view.version,
     },
   };
+}
+
+/** The client's own words with `used` beside them, and nothing that an echo would make the client's. */
+function budgetWithUse({ doc, spent }: UserView): Rendered {
+  const used = spent === null ? undefined : budgetOf(doc, spent)?.used;
+  if (used === undefined) return {};
+  return { budget: { ...(usherExtension(doc).budget as JsonObject | undefined), used } };
 }
 
 /** A group as a SCIM resource, but for its members. */
