@@ -54,14 +54,59 @@ export async function insertUsers(
   return new Set(inserted.map(({ id }) => id));
 }
 
+// Free seats of a tier in which nobody queues, as pick_seat looks for one: the first user gets the first of them.
+const claim: Statement = {
+  name: "users_batch_claim",
+  text: `
+    with wanted as (
+      select u.id, u.tier, row_number() over (partition by u.tier order by u.ordinal) as place
+      from rows from (jsonb_to_recordset($3::jsonb) as (id uuid, tier text)) with ordinality as u (id, tier, ordinal)),
+    free as (
+      select t.tier, f.no, row_number() over (partition by t.tier order by f.no) as place
+      from (select tier, count(*) as count from wanted group by tier) t
+      cross join lateral (
+        select s.no from seats s
+        where s.tenant_id = $1 and s.tier = t.tier and s.user_id is null
+          and not exists (select from waitlist w where w.tenant_id = $1 and w.tier = t.tier)
+        order by s.no limit t.count for update of s skip locked) f)
+    update seats set user_id = wanted.id, since = $2
+    from wanted join free using (tier, place)
+    where seats.tenant_id = $1 and seats.tier = free.tier and seats.no = free.no
+    returning seats.no`,
+};
+
+/**
+ * Gives each of the users a free seat of the tier due, without waiting for anybody. False: there are too few, or somebody
+ * queues; then nobody has one, and nothing stays locked that a holder of a pool's lock may wait for.
+ */
+export async function claimSeats(
+  tx: Transaction,
+  tenantId: string,
+  at: string,
+  users: readonly BatchedUser[],
+): Promise<boolean> {
+  const rows = JSON.stringify(users.map(({ id, decision }) => ({ id, tier: decision.tier })));
+  const short = new Error("There are fewer free seats than users.");
+  try {
+    await tx.savepoint(async () => {
+      const claimed = await tx.query<{ no: number }>(claim, [tenantId, at, rows]);
+      if (claimed.length < users.length) throw short;
+    });
+    return true;
+  } catch (error) {
+    if (error === short) return false;
+    throw error;
+  }
+}
+
 const lockPools: Statement = { name: "users_batch_pools", text: "select lock_pools($1, $2)" };
 
 /** Locks the pools of these tiers: whoever comes to them meanwhile stands behind the whole batch. */
 export async function lockPoolsOf(tx: Transaction, tenantId: string, tiers: readonly string[]): Promise<void> {
-  if (tiers.length > 0) await tx.query(lockPools, [tenantId, tiers]);
+  await tx.query(lockPools, [tenantId, tiers]);
 }
 
-// The sorted subquery is read row by row: seats are claimed, and queues joined, in the order of the operations.
+// The sorted subquery is read row by row: seats are taken, and queues joined, in the order of the users.
 const settle: Statement = {
   name: "users_batch_settle",
   text: `
@@ -82,7 +127,7 @@ const settle: Statement = {
     select id, license from l`,
 };
 
-/** LIC-3: settles the seats of inserted users in their order and tells of each. A full pool that refuses raises. */
+/** LIC-3: settles the seats that are not claimed yet, in order, and tells of each user. A full pool that refuses raises. */
 export async function settleUsers(
   tx: Transaction,
   tenantId: string,

@@ -4,7 +4,7 @@
  */
 import { asPoolFull, userNameTaken } from "../db/constraints.ts";
 import type { Transaction } from "../db/database.ts";
-import { type BatchedUser, insertUsers, lockPoolsOf, settleUsers } from "../db/user-batch.ts";
+import { type BatchedUser, claimSeats, insertUsers, lockPoolsOf, settleUsers } from "../db/user-batch.ts";
 import { findUserAccounts, type UserAccount } from "../db/users.ts";
 import type { TenantRules } from "../domain/access.ts";
 import { type Decision, decideUser } from "../domain/decide.ts";
@@ -126,7 +126,7 @@ async function writeBatch(
   });
   const inserted = await insertUsers(tx, tenantId, rules.version, cause.at, users);
   const newcomers = users.filter(({ id }) => inserted.has(id));
-  await lockPoolsOf(tx, tenantId, poolsConcerned(rules, newcomers));
+  await takeSeats(tx, rules, cause.at, newcomers);
   const licenses = await settleUsers(tx, tenantId, cause, newcomers);
   const waiting = newcomers.flatMap(({ id }) => (licenses.get(id)?.wanted === null ? [] : [id]));
   const accounts = await findUserAccounts(tx, tenantId, waiting);
@@ -139,18 +139,26 @@ async function writeBatch(
 }
 
 /**
- * Pools whose exclusive lock a seat may take: those due and, where a full one gives a lower seat instead, all below it. A
- * shared lock that becomes exclusive later is how two batches deadlock.
+ * The common case is a seat for everybody, and nobody else waits for that. Where seats are short, everybody's is settled
+ * under the locks of the pools: those due and, where a full one gives a lower seat instead, all below it, so that no
+ * shared lock has to become an exclusive one later.
  */
-function poolsConcerned(rules: TenantRules, users: readonly BatchedUser[]): string[] {
+async function takeSeats(
+  tx: Transaction,
+  rules: TenantRules,
+  at: string,
+  users: readonly BatchedUser[],
+): Promise<void> {
+  const due = (user: BatchedUser) => (user.decision.tier === null ? undefined : rules.tier.get(user.decision.tier));
+  const claiming = users.filter((user) => due(user)?.unlimited === false);
+  if (claiming.length === 0 || (await claimSeats(tx, rules.tenantId, at, claiming))) return;
   const concerned = new Set<string>();
-  for (const key of new Set(users.map(({ decision }) => decision.tier))) {
-    const due = key === null ? undefined : rules.tier.get(key);
-    if (due === undefined || due.unlimited) continue;
-    const lower = due.whenFull === "downgrade" ? rules.tiers.filter(({ rank }) => rank < due.rank) : [];
-    for (const tier of [due, ...lower]) concerned.add(tier.key);
+  for (const pool of new Set(claiming.map(due))) {
+    if (pool === undefined) continue;
+    const lower = pool.whenFull === "downgrade" ? rules.tiers.filter(({ rank }) => rank < pool.rank) : [];
+    for (const { key } of [pool, ...lower]) concerned.add(key);
   }
-  return [...concerned];
+  await lockPoolsOf(tx, rules.tenantId, [...concerned]);
 }
 
 function isOutage(creation: Creation | undefined): boolean {
