@@ -65,7 +65,7 @@ function compileValuePath(attribute: AttrPath, filter: Filter, locate: Locate): 
   const list = locate(attribute);
   if (list?.shape === "object") {
     const inside = compile(filter, ({ sub }) => asSource(sub === undefined ? undefined : list.sub(sub)));
-    return sql<SqlBool>`(${list.present} and ${inside})`;
+    return sql<SqlBool>`(${list.assigned ?? list.present} and ${inside})`;
   }
   if (list?.shape !== "list") return never;
   // With a single equality the brackets say nothing that the plain comparison does not.

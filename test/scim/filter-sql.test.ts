@@ -1,5 +1,5 @@
 /** filterToSql and sortKey on PGlite: SQL selects what `matches` selects, uses its indexes, and never fails. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { PGlite } from "@electric-sql/pglite";
 import fc from "fast-check";
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from "kysely";
@@ -33,7 +33,8 @@ let pg: PGlite;
 
 beforeAll(async () => {
   pg = await PGlite.create();
-  await pg.exec(readFileSync(new URL("../../migrations/0001_foundation.sql", import.meta.url), "utf8"));
+  const migrations = new URL("../../migrations/", import.meta.url);
+  for (const file of readdirSync(migrations).sort()) await pg.exec(readFileSync(new URL(file, migrations), "utf8"));
   for (const [id, slug] of [
     [tenant, "a"],
     [otherTenant, "b"],

@@ -5,7 +5,10 @@ import type { Filter, Operator } from "../../src/vocabulary/filter/index.ts";
 import type { Json, JsonObject } from "../../src/vocabulary/json.ts";
 import { ENTERPRISE_USER, USER, USHER_USER } from "../../src/vocabulary/urns.ts";
 
-/** Letter cases, wildcards of LIKE, quotes of every kind, spaces, nothing; ASCII, as lower() of a C locale knows no more. */
+/**
+ * Letter cases, wildcards of LIKE, quotes of every kind, spaces, nothing; letters beyond ASCII, some of which have forms of
+ * their own at the end of a word, become two in lower case, or are the same only after NFKC.
+ */
 export const words = [
   "",
   "a",
@@ -20,6 +23,18 @@ export const words = [
   "o'brien",
   " ",
   "é",
+  "É",
+  "e\u0301",
+  "ΑΣ",
+  "ας",
+  "İ",
+  "ß",
+  "ẞ",
+  "ﬁ",
+  "FI",
+  "ａ％",
+  "𝔘",
+  "😀a",
   "10",
   "true",
 ];

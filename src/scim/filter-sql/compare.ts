@@ -74,7 +74,7 @@ function compareText(scalar: Scalar, leaf: Attribute, op: Operator, literal: str
   const wanted = leaf.caseExact
     ? sql`${literal}::text`
     : kind === "text"
-      ? sql`lower(normalize(${literal}::text, nfkc))`
+      ? lowerCase(sql`normalize(${literal}::text, nfkc)`)
       : sql`${normaliseName(literal)}::text`;
   switch (op) {
     case "eq":
@@ -125,6 +125,13 @@ export function isUuid(text: string): boolean {
  */
 export function foldCase({ value, repeatable }: Pick<Scalar, "value" | "repeatable">): RawBuilder<unknown> {
   const text = repeatable ? value : sql`t.x`;
-  const folded = sql`lower(case when octet_length(${text}) = length(${text}) then ${text} else normalize(${text}, nfkc) end)`;
+  const folded = lowerCase(
+    sql`(case when octet_length(${text}) = length(${text}) then ${text} else normalize(${text}, nfkc) end)`,
+  );
   return repeatable ? folded : sql`(select ${folded} from (select ${value} as x offset 0) t)`;
+}
+
+/** By all of Unicode, whatever the database's locale (migrations/0008_folding.sql), and compared by code point. */
+function lowerCase(text: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(lower(${text} collate usher_fold) collate "C")`;
 }

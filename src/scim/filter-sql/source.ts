@@ -6,7 +6,14 @@ import type { Condition, Scalar } from "./compare.ts";
 
 export type Source =
   | ({ readonly shape: "single" } & Scalar)
-  | { readonly shape: "object"; readonly present: Condition; sub(name: string): Scalar | undefined }
+  | {
+      readonly shape: "object";
+      /** Whether it holds anything that is not empty. */
+      readonly present: Condition;
+      /** Whether it is there at all, for what is asked in its brackets; where absent, whenever it is present. */
+      readonly assigned?: Condition;
+      sub(name: string): Scalar | undefined;
+    }
   | List;
 
 /** The elements of a list as rows of `from`, whose alias is `e`. */
@@ -38,6 +45,7 @@ export function inDocument(container: RawBuilder<unknown>, path: AttrPath): Sour
   return {
     shape: "object",
     present: hasValue(sql`(${value})`),
+    assigned: sql<SqlBool>`(${value}) is not null`,
     sub: (name) => {
       const sub = attribute.subAttributes.get(name.toLowerCase());
       return sub && scalarIn(sql`(${value})`, sub);
