@@ -1,21 +1,22 @@
 /** Tag users: people, what was decided about them and why. */
-import { requirePermission } from "../auth/authority.ts";
+import { type OwnTeams, requirePermission, requireReach } from "../auth/authority.ts";
 import { countUsers, listUserIds, type UserListFilter, type UserListPosition } from "../db/user-list.ts";
 import { findUserAccounts, type UserAccount } from "../db/users.ts";
 import { primaryEmail } from "../domain/identity.ts";
 import type { Json, JsonObject } from "../domain/model.ts";
 import { usherExtension } from "../domain/words.ts";
 import { explainUser } from "../provisioning/explain.ts";
+import { requireWithin } from "../provisioning/own-teams.ts";
 import { type AccessChange, changeAccess, deleteUser, getAccount } from "../provisioning/users.ts";
 import { readPage } from "./cursor.ts";
 import { requireForSeats, requireForUser } from "./license-permission.ts";
-import type { Handlers } from "./operation.ts";
+import type { Call, Handlers } from "./operation.ts";
 
 export const userHandlers: Handlers = {
   async listUsers(call) {
     const { db } = call.deps;
     const { tenantId } = call.ctx.principal;
-    const filter = call.query as UserListFilter;
+    const filter = within(call.query as UserListFilter, await requireReach(call.deps, call.ctx, "users.read"));
     const read = (after: UserListPosition | null, limit: number) => listUserIds(db, tenantId, filter, after, limit);
     const { rows, nextCursor } = await readPage(call, read, (position) => position);
     const ids = rows.map((row) => row.id);
@@ -24,8 +25,9 @@ export const userHandlers: Handlers = {
     return { body: { users: users.map(toUser), total, nextCursor } };
   },
 
-  async getUser({ deps, ctx, params }) {
-    return { body: toUser(await getAccount(deps, ctx, params.id!)) };
+  async getUser(call) {
+    await requireVisible(call);
+    return { body: toUser(await getAccount(call.deps, call.ctx, call.params.id!)) };
   },
 
   async changeUser(call) {
@@ -45,10 +47,21 @@ export const userHandlers: Handlers = {
     return {};
   },
 
-  async explainUser({ deps, ctx, params }) {
-    return { body: await explainUser(deps, ctx, params.id!) };
+  async explainUser(call) {
+    await requireVisible(call);
+    return { body: await explainUser(call.deps, call.ctx, call.params.id!) };
   },
 };
+
+/** E-8: who sees the people of their own teams finds no others, whatever else the list is filtered by. */
+function within(filter: UserListFilter, reach: OwnTeams | null): UserListFilter {
+  return reach === null ? filter : { ...filter, within: reach.of };
+}
+
+async function requireVisible({ deps, ctx, params }: Call): Promise<void> {
+  const reach = await requireReach(deps, ctx, "users.read");
+  await requireWithin(deps.db, ctx.principal.tenantId, reach, params.id!);
+}
 
 /** A user as the management API shows them. */
 export function toUser(view: UserAccount) {

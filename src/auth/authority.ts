@@ -4,7 +4,7 @@
  */
 import type { Executor, Statement, Transaction } from "../db/database.ts";
 import type { Permission, Status } from "../domain/model.ts";
-import { backedBy, everyPermission, holds, intersect } from "../domain/permissions.ts";
+import { backedBy, everyPermission, holds, intersect, reachOf } from "../domain/permissions.ts";
 import { Problem } from "../problems.ts";
 import type { Principal } from "./principal.ts";
 
@@ -104,6 +104,33 @@ export async function requirePermission(
 ): Promise<void> {
   const held = await findAuthority(deps.db, ctx.principal, deps.clock());
   requireHeld(held, ctx.principal, wanted);
+}
+
+/** Whom a permission that is limited to own teams reaches (E-8): people in a team of this person's; null: nobody. */
+export interface OwnTeams {
+  /** A token that acts for nobody is in no team. */
+  readonly of: string | null;
+}
+
+/** Whom the wanted permission reaches, null being everybody; 403 `forbidden` where it is not held at all. */
+export async function requireReach(
+  deps: { readonly db: Executor; readonly clock: () => Date },
+  ctx: { readonly principal: Principal },
+  ...wanted: readonly Permission[]
+): Promise<OwnTeams | null> {
+  const held = await findAuthority(deps.db, ctx.principal, deps.clock());
+  return reachWithin(held, ctx.principal, wanted);
+}
+
+/** The same of permissions that were read already. */
+export function reachWithin(
+  held: readonly Permission[],
+  principal: Principal,
+  wanted: readonly Permission[],
+): OwnTeams | null {
+  if (reachOf(held, wanted) === "own-teams") return { of: principal.person ?? null };
+  requireHeld(held, principal, wanted);
+  return null;
 }
 
 /** Passes when one of the wanted permissions is among those held; 403 `forbidden` otherwise. */

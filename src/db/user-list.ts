@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Database, Executor, Statement } from "./database.ts";
+import { isInTeamsOf } from "./own-teams.ts";
 import { nestingDepthMax } from "./users.ts";
 
 export interface UserListFilter {
@@ -14,6 +15,8 @@ export interface UserListFilter {
   readonly team?: string | undefined;
   /** A part of a name or an e-mail address. */
   readonly q?: string | undefined;
+  /** E-8: only people in a team of this person's, nobody where it is null; undefined: everybody. */
+  readonly within?: string | null | undefined;
 }
 
 export interface UserListPosition {
@@ -54,6 +57,7 @@ function matching(db: Database, tenantId: string, filter: UserListFilter) {
   if (filter.tier !== undefined) query = query.where(holdsSeat(filter.tier));
   if (filter.team !== undefined) query = query.where(isInTeam(tenantId, filter.team));
   if (filter.q !== undefined) query = query.where(contains(filter.q));
+  if (filter.within !== undefined) query = query.where(isInTeamsOf(tenantId, filter.within));
   return query;
 }
 

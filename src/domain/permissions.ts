@@ -7,7 +7,8 @@ import type { Permission, Role } from "./model.ts";
 /** Held by a built-in Admin role: every permission that there is, those that a product adds later included. */
 export const everyPermission: Permission = "*";
 
-const ownTeams = ":own-teams";
+/** The suffix of a permission that holds for the holder's own teams only (ROL-1). */
+export const ownTeams = ":own-teams";
 
 interface PermissionKind {
   readonly name: Permission;
@@ -99,6 +100,15 @@ export function holds(permissions: readonly Permission[], wanted: Permission): b
   return (
     permissions.includes(everyPermission) || permissions.includes(wanted) || permissions.includes(withoutLimit(wanted))
   );
+}
+
+/** How far a permission reaches: everywhere, within the teams that its holder is in (E-8), or nowhere. */
+export type Reach = "all" | "own-teams" | "none";
+
+/** How far whichever of these permissions reaches furthest. */
+export function reachOf(held: readonly Permission[], wanted: readonly Permission[]): Reach {
+  if (wanted.some((permission) => holds(held, permission))) return "all";
+  return wanted.some((permission) => holds(held, withoutLimit(permission) + ownTeams)) ? "own-teams" : "none";
 }
 
 /** The wanted permissions that a set does not contain. */

@@ -1,0 +1,52 @@
+/**
+ * E-8: who is in a team of somebody's. A permission that is limited to own teams reaches these people and nobody else.
+ * Agents are no unit of people: who shares one is no colleague by it.
+ */
+import { sql } from "kysely";
+import type { Executor, Statement } from "./database.ts";
+import { nestingDepthMax } from "./users.ts";
+
+/** Ids of the teams in which the people of an SQL condition on `p` are now (TEAM-4: nobody who is out is in any). */
+export const ownTeamIds = (person: string) => `
+  select r.user_id, t.value as id from users p, users_reach(p.tenant_id, array[p.id]) r, json_to_recordset(
+      case json_typeof(r.reach -> 'teams') when 'array' then r.reach -> 'teams' else '[]' end) as t (value uuid, kind text)
+  where p.status = 'active' and t.kind <> 'agent' and ${person}`;
+
+const shares: Statement = {
+  name: "own_teams_shares",
+  text: `with own as (${ownTeamIds("p.tenant_id = $1 and p.id in ($2, $3)")})
+    select exists (select from own one join own other on other.id = one.id
+      where one.user_id = $2 and other.user_id = $3) as shares`,
+};
+
+/** Whether both are in one team now. */
+export async function shareTeam(executor: Executor, tenantId: string, one: string, other: string): Promise<boolean> {
+  const [row] = await executor.query<{ shares: boolean }>(shares, [tenantId, one, other]);
+  return row?.shares ?? false;
+}
+
+/** A condition on `u`: people in a team of this person's; null: nobody's, so nobody. */
+export function isInTeamsOf(tenantId: string, personId: string | null) {
+  if (personId === null) return sql<boolean>`false`;
+  return sql<boolean>`u.status = 'active' and u.id in (
+    with recursive own as materialized (
+      select o.id, x.group_id from (${sql.raw(ownTeamIds("true"))} and p.tenant_id = ${tenantId} and p.id = ${personId}) o
+      join teams x on x.tenant_id = ${tenantId} and x.id = o.id),
+    feeding (group_id, depth) as (
+      select b.group_id, 0 from group_bindings b
+      where b.tenant_id = ${tenantId} and b.team_id in (select id from own)
+      union
+      select w.group_id, 0 from own w
+      where w.group_id is not null and not exists (
+        select from group_bindings b
+        where b.tenant_id = ${tenantId} and b.group_id = w.group_id and b.team_id is not null)
+      union
+      select c.child_id, f.depth + 1 from feeding f
+      join group_children c on c.tenant_id = ${tenantId} and c.parent_id = f.group_id
+      where f.depth < ${nestingDepthMax})
+    select m.user_id from team_members m
+    where m.tenant_id = ${tenantId} and m.team_id in (select id from own)
+    union
+    select m.user_id from group_members m
+    where m.tenant_id = ${tenantId} and m.group_id in (select group_id from feeding))`;
+}
