@@ -1,0 +1,138 @@
+/** E-8: permissions that are limited to the own teams, on the management API. Access evaluation's part: access.test.ts. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { changeGroup, createGroup } from "../../src/provisioning/groups.ts";
+import { describeOnBoth } from "../helpers/database.ts";
+import { aTenant, type CallOptions, call, type Server, startServer, type TestTenant } from "./api.ts";
+
+const usher = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
+
+describeOnBoth("E-8: who oversees a team sees the people of their teams and nobody else", (getDb) => {
+  let server: Server;
+  let tenant: TestTenant;
+  let people: Record<"sue" | "anna" | "bob" | "nele" | "dan" | "rita", string>;
+  let groups: Record<"sales" | "support" | "interns", string>;
+  let token: string;
+
+  const asSue = (operationId: string, options: CallOptions = {}) => call(server, operationId, { token, ...options });
+  const namesOf = (body: { users: { userName: string }[] }) => body.users.map((user) => user.userName.split("@")[0]);
+  const list = async (query: CallOptions["query"] = {}) => (await asSue("listUsers", { query })).body;
+
+  beforeEach(async () => {
+    server = startServer(getDb());
+    tenant = await aTenant(server, { preset: "empower", seats: { standard: 10 } });
+    const person = async (name: string, more: object = {}) =>
+      (await tenant.user({ userName: `${name}@example.com`, ...more })).id;
+    people = {
+      sue: await person("sue", { [usher]: { role: "supervisor" } }),
+      anna: await person("anna", { [usher]: { licenseTier: "standard" } }),
+      bob: await person("bob"),
+      nele: await person("nele"),
+      dan: await person("dan", { active: false }),
+      rita: await person("rita"),
+    };
+    const { sue, anna, bob, nele, dan } = people;
+    const make = async (displayName: string, members: string[]) =>
+      (await createGroup(server.deps, tenant.ctx, { displayName, members })).id;
+    const interns = await make("Interns", [nele]);
+    groups = { interns, sales: await make("Sales", [sue, anna, dan, interns]), support: await make("Support", [bob]) };
+    token = await tenant.mint({ scopes: ["api"], role: "supervisor", userId: sue });
+  });
+
+  it("lists them, those of nested groups included, with a total that counts nobody else", async () => {
+    const body = await list();
+    expect(namesOf(body)).toEqual(["anna", "nele", "sue"]);
+    expect(body.total).toBe(3);
+  });
+
+  it.each([
+    [{ q: "example" }, ["anna", "nele", "sue"]],
+    [{ q: "bob" }, []],
+    [{ role: "user" }, ["anna", "nele"]],
+    [{ tier: "standard" }, ["anna"]],
+    [{ tier: "none" }, ["nele", "sue"]],
+    [{ status: "active" }, ["anna", "nele", "sue"]],
+    [{ status: "inactive" }, []],
+    [{ team: "Support" }, []],
+    [{ team: "Interns" }, ["nele"]],
+    [{ limit: 1 }, ["anna"]],
+  ])("however the list is filtered: %j finds %j", async (query, expected) => {
+    const body = await list(query);
+    expect(namesOf(body)).toEqual(expected);
+    expect(body.total).toBe("limit" in query ? 3 : expected.length);
+  });
+
+  it("pages by cursor through them alone", async () => {
+    const found: unknown[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const body = await list({ limit: 1, ...(cursor === "" ? {} : { cursor }) });
+      found.push(...namesOf(body));
+      cursor = body.nextCursor;
+    }
+    expect(found).toEqual(["anna", "nele", "sue"]);
+  });
+
+  it.each(["getUser", "explainUser"])("%s answers of others as of nobody at all", async (operationId) => {
+    for (const id of [people.anna, people.nele, people.sue]) {
+      expect((await asSue(operationId, { params: { id } })).status).toBe(200);
+    }
+    const absent = "0190a0b0-0000-7000-8000-0000000000ff";
+    const { status, body } = await asSue(operationId, { params: { id: absent } });
+    expect(status).toBe(404);
+    const { requestId: _own, ...missing } = body;
+    for (const id of [people.bob, people.dan, people.rita]) {
+      const { requestId: _other, ...hidden } = (await asSue(operationId, { params: { id } })).body;
+      expect(hidden).toEqual({ ...missing, detail: missing.detail.replace(absent, id) });
+    }
+  });
+
+  it("counts nobody else anywhere: numbers of the tenant, roles' holders, the log are not theirs", async () => {
+    for (const operationId of ["getOverview", "listEvents", "listProvisioningLog", "listPools"]) {
+      const { status, body } = await asSue(operationId);
+      expect([operationId, status, body.code]).toEqual([operationId, 403, "forbidden"]);
+    }
+  });
+
+  it("changes with the teams, from the next request on", async () => {
+    const { sue, bob } = people;
+    await changeGroup(server.deps, tenant.ctx, groups.support, [{ add: [sue] }]);
+    expect(namesOf(await list())).toEqual(["anna", "bob", "nele", "sue"]);
+    expect((await asSue("getUser", { params: { id: bob } })).status).toBe(200);
+    await tenant.call("changeUser", { params: { id: bob }, body: { suspended: true } });
+    expect(namesOf(await list())).toEqual(["anna", "nele", "sue"]);
+    expect((await asSue("getUser", { params: { id: bob } })).status).toBe(404);
+  });
+
+  it("reaches nobody through a token that acts for nobody, whoever issued it", async () => {
+    const orphan = await tenant.mint({ scopes: ["api"], role: "supervisor" });
+    const { body } = await call(server, "listUsers", { token: orphan });
+    expect([body.users, body.total]).toEqual([[], 0]);
+    const params = { id: people.anna };
+    expect((await call(server, "getUser", { token: orphan, params })).status).toBe(404);
+  });
+
+  it("is the lesser of what the token's role and the person's reach", async () => {
+    const strong = await tenant.mint({ scopes: ["api"], role: "admin", userId: people.sue });
+    const { body } = await call(server, "listUsers", { token: strong });
+    expect(namesOf(body)).toEqual(["anna", "nele", "sue"]);
+    await tenant.call("changeUser", { params: { id: people.rita }, body: { role: "admin" } });
+    const weak = await tenant.mint({ scopes: ["api"], role: "supervisor", userId: people.rita });
+    expect((await call(server, "listUsers", { token: weak })).body.users).toEqual([]);
+  });
+
+  it("ends where the permission is held for all: an own role with both sees everybody", async () => {
+    const body = { key: "auditor", name: "Auditor", rank: 60, permissions: ["users.read", "users.read:own-teams"] };
+    expect((await tenant.call("createRole", { body })).status).toBe(201);
+    const all = await tenant.mint({ scopes: ["api"], role: "auditor" });
+    expect((await call(server, "listUsers", { token: all })).body.total).toBe(6);
+  });
+
+  describe("of another tenant", () => {
+    it("nobody is seen, whatever the teams are called", async () => {
+      const other = await aTenant(server, { preset: "empower" });
+      const foreign = await other.user({ userName: "foreign@example.com" });
+      await createGroup(server.deps, other.ctx, { displayName: "Sales", members: [foreign.id] });
+      expect(namesOf(await list({ team: "Sales" }))).toEqual(["anna", "nele", "sue"]);
+      expect((await asSue("getUser", { params: { id: foreign.id } })).status).toBe(404);
+    });
+  });
+});
