@@ -39,7 +39,7 @@ export function renderScimError(problem: Problem, requestId: string): Message {
       schemas: [SCIM_ERROR_SCHEMA],
       status: String(status),
       ...(kind.scimType === undefined ? {} : { scimType: kind.scimType }),
-      detail: status < 500 ? message : `${message} Request ${requestId}.`,
+      detail: status === 500 || status === 503 ? `${message} Request ${requestId}.` : message,
       ...(rule === undefined ? {} : { [USHER_ERROR_SCHEMA]: { code: rule, ...numbers, requestId } }),
     },
   };

@@ -3,11 +3,11 @@
  * Call them in the order in which they stand here: names are locked before pools, pools before seats (0002_seats.sql).
  */
 import type { Decision } from "../domain/decide.ts";
-import { emailsOf } from "../domain/identity.ts";
 import { activeTime } from "../domain/lifecycle.ts";
-import type { Json, JsonObject, UserDoc } from "../domain/model.ts";
+import type { JsonObject } from "../domain/model.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Statement, Transaction } from "./database.ts";
+import { companyNormOf, displayNameNormOf, emailNormsOf, externalIdOf, searchTextOf } from "./user-columns.ts";
 import type { Cause, License } from "./user-writes.ts";
 
 /** A newcomer: nobody has pinned, stopped or invited them, and they bring no password. */
@@ -23,16 +23,17 @@ const insert: Statement = {
   name: "users_batch_insert",
   text: `
     insert into users (tenant_id, id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active,
-      starts_at, ends_at, status, role, role_source, administrative, tier, tier_source, decided_version, created_at,
-      modified_at)
+      starts_at, ends_at, status, role, role_source, administrative, tier, tier_source, company_norm, search,
+      decided_version, created_at, modified_at, source)
     select $1, u.id, u.user_name, u.user_name_norm, u.external_id, u.display_name_norm, u.emails, u.doc, u.active,
-      u.starts_at, u.ends_at, u.status, u.role, u.role_source, u.administrative, u.tier, u.tier_source, $2, $3, $3
-    from rows from (jsonb_to_recordset($4::jsonb) as (
+      u.starts_at, u.ends_at, u.status, u.role, u.role_source, u.administrative, u.tier, u.tier_source, u.company_norm,
+      u.search, $2, $3, $3, $4
+    from rows from (jsonb_to_recordset($5::jsonb) as (
       id uuid, user_name text, user_name_norm text, external_id text, display_name_norm text, emails text[], doc jsonb,
       active boolean, starts_at timestamptz, ends_at timestamptz, status text, role text, role_source text,
-      administrative boolean, tier text, tier_source text)) with ordinality as u
+      administrative boolean, tier text, tier_source text, company_norm text, search text)) with ordinality as u
       (id, user_name, user_name_norm, external_id, display_name_norm, emails, doc, active, starts_at, ends_at, status,
-       role, role_source, administrative, tier, tier_source, ordinal)
+       role, role_source, administrative, tier, tier_source, company_norm, search, ordinal)
     order by u.user_name_norm collate "C", u.ordinal
     on conflict (tenant_id, user_name_norm) do nothing
     returning id`,
@@ -46,11 +47,12 @@ export async function insertUsers(
   tx: Transaction,
   tenantId: string,
   rulesVersion: number,
-  at: string,
+  { actor, at }: Cause,
   users: readonly BatchedUser[],
 ): Promise<Set<string>> {
   const rows = JSON.stringify(users.map(toRow));
-  const inserted = await tx.query<{ id: string }>(insert, [tenantId, rulesVersion, at, rows]);
+  const values = [tenantId, rulesVersion, at, actor.door ?? "job", rows];
+  const inserted = await tx.query<{ id: string }>(insert, values);
   return new Set(inserted.map(({ id }) => id));
 }
 
@@ -148,9 +150,9 @@ function toRow({ id, decision }: BatchedUser): object {
     id,
     user_name: doc.userName,
     user_name_norm: normaliseName(doc.userName),
-    external_id: textOf(doc, "externalId"),
-    display_name_norm: normalised(textOf(doc, "displayName")),
-    emails: [...new Set(emailsOf(doc).map(normaliseName))],
+    external_id: externalIdOf(doc),
+    display_name_norm: displayNameNormOf(doc),
+    emails: emailNormsOf(doc),
     doc,
     active: doc.active,
     starts_at: startsAt,
@@ -161,14 +163,7 @@ function toRow({ id, decision }: BatchedUser): object {
     administrative: decision.administrative,
     tier: decision.tier,
     tier_source: decision.tierSource,
+    company_norm: companyNormOf(doc),
+    search: searchTextOf(doc),
   };
-}
-
-function textOf(doc: UserDoc, name: string): string | null {
-  const value: Json | undefined = doc[name];
-  return typeof value === "string" ? value : null;
-}
-
-function normalised(text: string | null): string | null {
-  return text === null ? null : normaliseName(text);
 }

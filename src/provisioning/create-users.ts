@@ -124,7 +124,7 @@ async function writeBatch(
     const after = { userName: decision.draft.doc.userName, ...summarise(decision) };
     return { id: deps.newId(), decision, after };
   });
-  const inserted = await insertUsers(tx, tenantId, rules.version, cause.at, users);
+  const inserted = await insertUsers(tx, tenantId, rules.version, cause, users);
   const newcomers = users.filter(({ id }) => inserted.has(id));
   await takeSeats(tx, rules, cause.at, newcomers);
   const licenses = await settleUsers(tx, tenantId, cause, newcomers);
@@ -134,7 +134,7 @@ async function writeBatch(
   return users.map(({ id, decision }): Creation => {
     const license = licenses.get(id);
     if (license === undefined) return { error: userNameTaken() };
-    return { user: waits.get(id) ?? newView(id, decision, license, now) };
+    return { user: waits.get(id) ?? newView(id, decision, license, now, ctx.door) };
   });
 }
 

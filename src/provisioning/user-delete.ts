@@ -4,8 +4,9 @@ import type { Statement } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
 import { voidWishes } from "../db/promotions.ts";
 import { findUser, lockUsers } from "../db/users.ts";
+import type { UserState } from "../domain/model.ts";
 import { isUuid } from "../ids.ts";
-import { causeOf, eventOf, noteLeavingAdmin } from "./apply.ts";
+import { causeOf, eventOf, noteLeavingAdmin, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { type Preconditions, requireCondition, requireVersion } from "./preconditions.ts";
 import { begin, noUser } from "./user-steps.ts";
@@ -30,16 +31,23 @@ export async function deleteUser(
     const stored = await findUser(tx, tenantId, id);
     if (stored === undefined) throw noUser(id);
     requireVersion(options, stored.view.version, "user");
-    const { state } = stored;
-    // The row goes last: who drains the queue may still have to see it.
-    await tx.query(releaseAll, [tenantId, id, JSON.stringify(causeOf(ctx, work.now))]);
-    if (state.administrative && state.status === "active") await noteLeavingAdmin(work, id);
-    await voidWishes(tx, tenantId, id, work.now.toISOString());
-    const event = eventOf(work, "user.deleted", "User", id, {});
-    const before = { ...state.doc, status: state.status, effectiveRole: state.role, tier: state.tier };
-    await recordEvents(tx, [{ ...event, before }]);
-    await tx.query(remove, [tenantId, id]);
+    await removeLocked(work, stored.state);
   });
+}
+
+/** The whole of a deletion inside the caller's transaction, which holds the lock of the user's row. */
+export async function removeLocked(work: Work, state: UserState): Promise<void> {
+  const { ctx, tx, rules } = work;
+  const { tenantId } = rules;
+  const { id } = state;
+  // The row goes last: who drains the queue may still have to see it.
+  await tx.query(releaseAll, [tenantId, id, JSON.stringify(causeOf(ctx, work.now))]);
+  if (state.administrative && state.status === "active") await noteLeavingAdmin(work, id);
+  await voidWishes(tx, tenantId, id, work.now.toISOString());
+  const event = eventOf(work, "user.deleted", "User", id, {});
+  const before = { ...state.doc, status: state.status, effectiveRole: state.role, tier: state.tier };
+  await recordEvents(tx, [{ ...event, before }]);
+  await tx.query(remove, [tenantId, id]);
 }
 
 const releaseAll: Statement = {

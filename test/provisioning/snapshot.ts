@@ -4,7 +4,7 @@ import type { OpenDatabase } from "../../src/db/transactions.ts";
 const statements: Readonly<Record<string, string>> = {
   events: `select to_jsonb(e) - '{tenant_id,id,position,at,actor,request_id}'::text[] as row from events e
     where e.tenant_id = $1 and e.action not in ('tenant.created', 'token.created') order by e.id`,
-  users: `select to_jsonb(u) - '{tenant_id,created_at,modified_at}'::text[] as row from users u
+  users: `select to_jsonb(u) - '{tenant_id,created_at,modified_at,sessions_not_before}'::text[] as row from users u
     where u.tenant_id = $1 order by u.user_name_norm`,
   seats: `select jsonb_build_object('tier', s.tier, 'no', case when s.no > 0 then s.no end, 'user', s.user_id) as row from seats s
     join users u on u.tenant_id = s.tenant_id and u.id = s.user_id where s.tenant_id = $1 order by s.tier, abs(s.no)`,
