@@ -13,6 +13,7 @@ type Defaulted<C> = C extends ColumnType<infer S, infer I, infer U> ? ColumnType
 export interface Tables {
   tenants: TenantsTable;
   domains: DomainsTable;
+  verified_domains: VerifiedDomainsTable;
   roles: RolesTable;
   mappings: MappingsTable;
   tokens: TokensTable;
@@ -38,6 +39,8 @@ export interface Tables {
   user_tallies: UserTalliesTable;
   quotes: QuotesTable;
   reductions: ReductionsTable;
+  bulk_jobs: BulkJobsTable;
+  bulk_items: BulkItemsTable;
   invitations: InvitationsTable;
   activities: ActivitiesTable;
   usage_items: UsageItemsTable;
@@ -57,6 +60,19 @@ export interface DomainsTable {
   tenant_id: string;
   name: string;
   verified_at: Timestamp | null;
+  token: Generated<string>;
+  proof: "dns" | "operator" | null;
+  added_by: Jsonb | null;
+  added_at: Timestamp;
+  checked_at: Timestamp | null;
+  check_at: Timestamp | null;
+  missing_since: Timestamp | null;
+  lapsed_at: Timestamp | null;
+}
+
+/** Written by the triggers of `domains` alone. */
+export interface VerifiedDomainsTable {
+  name: string;
 }
 
 export interface RolesTable {
@@ -131,6 +147,9 @@ export interface UsersTable {
   spent: Jsonb | null;
   company_norm: string | null;
   search: Generated<string>;
+  dated_at: Timestamp | null;
+  decided_until: GeneratedAlways<Timestamp | null>;
+  decided_from: GeneratedAlways<Timestamp | null>;
 }
 
 export interface PasswordsTable {
@@ -379,4 +398,29 @@ export interface UsageItemsTable {
   currency: string;
   at: Timestamp;
   received_at: Timestamp;
+}
+
+export interface BulkJobsTable {
+  tenant_id: string;
+  id: string;
+  kind: "bulk" | "import";
+  state: "receiving" | "waiting" | "running" | "done" | "cancelled";
+  request: Jsonb;
+  principal: Jsonb;
+  request_id: string;
+  total: number;
+  done: Generated<number>;
+  outcomes: Defaulted<Jsonb>;
+  memo: Jsonb | null;
+  created_at: Timestamp;
+  started_at: Timestamp | null;
+  finished_at: Timestamp | null;
+}
+
+export interface BulkItemsTable {
+  tenant_id: string;
+  job_id: string;
+  no: number;
+  input: Jsonb | null;
+  result: Jsonb | null;
 }
