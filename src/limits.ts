@@ -9,6 +9,15 @@ export const limits = {
   accessBodyBytesMax: 64 * 1024,
   /** A request for an access token: a form of a few short fields. Beyond: 413. */
   oauthBodyBytesMax: 16 * 1024,
+  /** People of one bulk action: a large customer's whole department. Beyond: 400. */
+  bulkUsersMax: 10_000,
+  /** Treated within the request, in well under a second; more become a job: 202. */
+  bulkUsersAtOnceMax: 200,
+  /** Jobs of a tenant that are not finished, one after the other. Beyond: 429. */
+  bulkJobsUnfinishedMax: 20,
+  /** Ended jobs and what became of whom: long enough to look into it after a holiday. */
+  bulkJobsKeptDays: 30,
+
   /** Levels of nesting in a JSON body; SCIM needs five. Beyond: 400, before anything recursive sees the body. */
   jsonDepthMax: 32,
 
@@ -53,7 +62,7 @@ export const limits = {
   /** An Idempotency-Key is remembered this long: who repeats a purchase later than that means another one. */
   idempotencyKeysKeptDays: 90,
   /** How often a process looks whether the clock has made something due: consequences follow within a minute. */
-  dueWorkMs: 15_000,
+  dueWorkMs: 20_000,
   /** An access token: short, because it is copied about more than the secret that it was had for. */
   accessTokenSeconds: 3600,
   /** How far ahead the clock of the process that signed a token may be. Beyond: 401. */

@@ -13,6 +13,15 @@ export const drainJobName = "drain";
 /** Renews the tenant's pools whose day has come (LIC-7). */
 export const renewalJobName = "renewal";
 
+/** Carries out the dates of people that have come (USR-7, LIC-8). */
+export const datesJobName = "dates";
+
+/** One action on many people (bulk-users). */
+export const bulkJobName = "bulk";
+
+/** A file of people (import). */
+export const importJobName = "import";
+
 /** GRD-5: a job has nobody's authority, so it makes nobody administrative. */
 export function jobContext(deps: Deps, tenantId: string, label: string): RequestContext {
   const nobody = { tokenId: null, scopes: [], role: null, userId: null };
