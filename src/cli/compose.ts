@@ -10,6 +10,7 @@ import { createApp } from "../http/app.ts";
 import { createOauthRouters } from "../http/oauth.ts";
 import { newId } from "../ids.ts";
 import { startJobs } from "../jobs/boss.ts";
+import type { Clock } from "../jobs/clock.ts";
 import { queues, startWork } from "../jobs/work.ts";
 import type { Logger } from "../log.ts";
 import { createRulesStore } from "../provisioning/rules.ts";
@@ -26,6 +27,8 @@ export interface Parts {
   readonly limiter?: RateLimiter | undefined;
   readonly log: Logger;
   readonly clock?: () => Date;
+  /** How often the clock is looked at; limits.dueWorkMs when absent. */
+  readonly dueWorkMs?: number;
 }
 
 /** What every door is handed. */
@@ -76,14 +79,14 @@ export async function compose(parts: Parts): Promise<Composed> {
     routers: { "/scim/v2": createScimRouter(deps), ...createAdminRouters(deps), ...createOauthRouters(deps) },
     stopping: () => stopping,
   });
-  let stopClockwork = () => {};
+  let clockwork: Clock | undefined;
   const stopWork = async () => {
-    stopClockwork();
+    await clockwork?.stop();
     await jobs.stop();
     await deps.provisioningLog.close();
   };
   try {
-    stopClockwork = await startWork(jobs, deps, log);
+    clockwork = await startWork(jobs, deps, log, { dueWorkMs: parts.dueWorkMs });
   } catch (error) {
     // Work that has begun would keep alive a process that serves nobody.
     await stopWork();

@@ -71,13 +71,16 @@ const rename: Statement = { name: "tenant_rename", text: "update tenants set nam
 
 const removeDomains: Statement = {
   name: "tenant_remove_domains",
-  text: "delete from domains where tenant_id = $1 and name <> all ($2::text[])",
+  text: "delete from domains where tenant_id = $1 and verified_at is not null and name <> all ($2::text[])",
 };
 
+// The operator's word stands by itself: the record of a domain that was proved by one is not looked up any more.
 const verifyDomains: Statement = {
   name: "tenant_verify_domains",
-  text: `insert into domains (tenant_id, name, verified_at) select $1, name, $3 from unnest($2::text[]) name
-    on conflict (tenant_id, name) do update set verified_at = coalesce(domains.verified_at, excluded.verified_at)`,
+  text: `insert into domains (tenant_id, name, verified_at, proof, added_at)
+    select $1, name, $3, 'operator', $3 from unnest($2::text[]) name order by name
+    on conflict (tenant_id, name) do update set verified_at = coalesce(domains.verified_at, excluded.verified_at),
+      proof = 'operator', check_at = null, missing_since = null, lapsed_at = null`,
 };
 
 // Seats and waitlist refer to users without a cascade, so they go first.

@@ -4,47 +4,59 @@ import { pruneExchanges } from "../db/provisioning-log.ts";
 import { pruneQuotes } from "../db/quotes.ts";
 import { limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
+import { findUnfinished, forgetOldJobs } from "../provisioning/bulk-jobs.ts";
+import { runBulkJobs } from "../provisioning/bulk-users.ts";
 import type { Deps } from "../provisioning/context.ts";
-import { drainJobName, reconcileJobName, renewalJobName } from "../provisioning/jobs.ts";
+import { carryOutDates, findDueTenants } from "../provisioning/due.ts";
+import { bulkJobName, datesJobName, drainJobName, reconcileJobName, renewalJobName } from "../provisioning/jobs.ts";
 import { findRenewals, renewPools } from "../provisioning/pools-renewal.ts";
 import { drainRest, findUndrained } from "../provisioning/pools-waitlist.ts";
 import { findUnreconciled, reconcile } from "../provisioning/reconcile.ts";
 import { listTenants } from "../provisioning/tenants.ts";
 import type { JobRunner } from "./boss.ts";
+import { type Clock, startClock, type Ticking } from "./clock.ts";
 
-export const queues = [reconcileJobName, drainJobName, renewalJobName] as const;
+/** One kind of background work: of a tenant, by name. */
+interface Work {
+  readonly job: string;
+  run(deps: Deps, tenantId: string, signal: AbortSignal): Promise<void>;
+  /** Where a crash may have left some: tenants to ask for at the start, whatever became of their jobs. */
+  findLeft?(deps: Deps): Promise<string[]>;
+  /** What the clock makes due: tenants to ask for again and again. Cheap where nothing is due. */
+  findDue?(deps: Deps): Promise<string[]>;
+}
 
-/** Begins to work. Returns what ends the clockwork; jobs themselves end with the runner. */
-export async function startWork(jobs: JobRunner, deps: Deps, log: Logger): Promise<() => void> {
-  await jobs.work(reconcileJobName, ({ tenantId }, signal) => reconcile(deps, tenantId, signal));
-  await jobs.work(drainJobName, ({ tenantId }, signal) => drainRest(deps, tenantId, signal));
-  await jobs.work(renewalJobName, ({ tenantId }, signal) => renewPools(deps, tenantId, signal));
-  // Whatever became of the jobs: no save is ever left unreconciled, and no seat free beside a queue.
-  const left = [
-    { name: reconcileJobName, tenants: await findUnreconciled(deps) },
-    { name: drainJobName, tenants: await findUndrained(deps) },
-  ];
-  for (const { name, tenants } of left) await enqueue(jobs, deps, name, tenants);
-  const clockwork = [
-    every(limits.dueWorkMs, () => enqueueDue(jobs, deps), log, "what is due by the clock could not be looked up"),
-    every(pruneEveryMs, () => prune(deps), log, "what is old could not be removed"),
-  ];
-  return () => clockwork.forEach(clearInterval);
+const works: readonly Work[] = [
+  { job: reconcileJobName, run: reconcile, findLeft: findUnreconciled },
+  { job: drainJobName, run: drainRest, findLeft: findUndrained },
+  { job: renewalJobName, run: renewPools, findDue: findRenewals },
+  { job: datesJobName, run: carryOutDates, findDue: findDueTenants },
+  { job: bulkJobName, run: runBulkJobs, findLeft: findUnfinished("bulk") },
+];
+
+export const queues: readonly string[] = works.map(({ job }) => job);
+
+/** Begins to work. Returns the clock; jobs themselves end with the runner. */
+export async function startWork(
+  jobs: JobRunner,
+  deps: Deps,
+  log: Logger,
+  { dueWorkMs = limits.dueWorkMs }: { readonly dueWorkMs?: number | undefined } = {},
+): Promise<Clock> {
+  for (const { job, run } of works) await jobs.work(job, ({ tenantId }, signal) => run(deps, tenantId, signal));
+  for (const { job, findLeft } of works) {
+    if (findLeft !== undefined) await enqueue(jobs, deps, job, await findLeft(deps));
+  }
+  // Every process looks; of a tenant's jobs of one kind that wait, one is left.
+  const due = works.flatMap(({ job, findDue }): Ticking[] => {
+    if (findDue === undefined) return [];
+    const run = async () => await enqueue(jobs, deps, job, await findDue(deps));
+    return [{ what: `what is due (${job})`, everyMs: dueWorkMs, run }];
+  });
+  return startClock([...due, { what: "what is old", everyMs: pruneEveryMs, run: () => prune(deps) }], log);
 }
 
 const pruneEveryMs = 3600_000;
-
-function every(intervalMs: number, work: () => Promise<void>, log: Logger, failure: string): NodeJS.Timeout {
-  const timer = setInterval(() => {
-    work().catch((error: unknown) => log.warn({ err: error }, failure));
-  }, intervalMs);
-  return timer.unref();
-}
-
-/** Every process looks; of a tenant's jobs of one kind that wait, one is left. */
-async function enqueueDue(jobs: JobRunner, deps: Deps): Promise<void> {
-  await enqueue(jobs, deps, renewalJobName, await findRenewals(deps));
-}
 
 async function enqueue(jobs: JobRunner, deps: Deps, name: string, tenants: readonly string[]): Promise<void> {
   for (const tenantId of tenants) await deps.db.transaction((tx) => jobs.enqueue(tx, name, { tenantId }));
@@ -53,6 +65,7 @@ async function enqueue(jobs: JobRunner, deps: Deps, name: string, tenants: reado
 async function prune(deps: Deps): Promise<void> {
   await pruneLogs(deps);
   await pruneQuotes(deps.db, daysAgo(deps, limits.quotesKeptDays));
+  await forgetOldJobs(deps);
   await pruneKeys(deps.db, daysAgo(deps, limits.idempotencyKeysKeptDays));
 }
 

@@ -134,7 +134,7 @@ export async function applyAll(
   work: Work,
   changed: readonly { state: UserState; decision: Decision }[],
   action: string,
-  options: { seatsLater?: boolean } = {},
+  options: { seatsLater?: boolean; rule?: string } = {},
 ): Promise<void> {
   const { tx, rules } = work;
   const deferSeat = options.seatsLater ?? false;
@@ -153,7 +153,7 @@ export async function applyAll(
     (a, b) => Number(lowers(b)) - Number(lowers(a)) || (a.state.id < b.state.id ? -1 : a.state.id > b.state.id ? 1 : 0),
   );
   for (const { state, decision } of ordered) {
-    const rule = decision.kept ? "GRD-7" : deferSeat ? "LIC-12" : "ROL-2";
+    const rule = decision.kept ? "GRD-7" : (options.rule ?? (deferSeat ? "LIC-12" : "ROL-2"));
     await applyToUser(work, state, decision, { action, rule, mayRefuse: false, deferSeat });
   }
 }

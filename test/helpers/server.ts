@@ -67,6 +67,8 @@ export interface ServerOptions {
   readonly log?: Logger;
   /** None unless a test wants one: suites send more than a client may. */
   readonly limiter?: RateLimiter;
+  /** How often the server looks at its clock. */
+  readonly dueWorkMs?: number;
 }
 
 export async function startServer(database: OpenDatabase, options: ServerOptions = {}): Promise<TestServer> {
