@@ -26,6 +26,8 @@ export interface Tables {
   group_bindings: GroupBindingsTable;
   teams: TeamsTable;
   team_members: TeamMembersTable;
+  team_grants: TeamGrantsTable;
+  remembered_queues: RememberedQueuesTable;
   pools: PoolsTable;
   seats: SeatsTable;
   waitlist: WaitlistTable;
@@ -177,6 +179,8 @@ export interface GroupMembersTable {
   tenant_id: string;
   group_id: string;
   user_id: string;
+  /** Null: since before this was kept. */
+  since: Defaulted<ColumnType<string | null, string | Date | null, string | Date | null>>;
 }
 
 export interface GroupChildrenTable {
@@ -200,6 +204,7 @@ export interface TeamsTable {
   name_norm: string;
   group_id: string | null;
   created_at: Timestamp;
+  archived_at: Timestamp | null;
 }
 
 export interface TeamMembersTable {
@@ -207,6 +212,27 @@ export interface TeamMembersTable {
   team_id: string;
   user_id: string;
   source: string;
+  /** Null: since before this was kept. */
+  since: Defaulted<ColumnType<string | null, string | Date | null, string | Date | null>>;
+  added_by: Jsonb | null;
+}
+
+export interface TeamGrantsTable {
+  tenant_id: string;
+  id: string;
+  agent_id: string;
+  user_id: string | null;
+  team_id: string | null;
+  granted_by: Jsonb;
+  granted_at: Timestamp;
+}
+
+export interface RememberedQueuesTable {
+  tenant_id: string;
+  user_id: string;
+  team_id: string;
+  since: Timestamp | null;
+  left_at: Timestamp;
 }
 
 export interface PoolsTable {

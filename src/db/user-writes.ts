@@ -84,7 +84,11 @@ function updateText(more: string): string {
     l as (
       select u.id, u.version, u.created_at, case when $33::boolean
         then settle_seat($1, u.id, u.tier, $26, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
-        end as license from u),
+        end as license,
+        -- TEAM-4: who is out is in no queue.
+        case when $19 = 'inactive'
+          then leave_queues($1, u.id, jsonb_build_object('actor', $27::jsonb, 'requestId', $28::text, 'at', $25::timestamptz))
+        end as queues from u),
     e as (
       insert into events (tenant_id, at, actor, action, subject_type, subject_id, before, after, rule, request_id)
       select $1, $25, $27, $34, 'User', l.id::text, $35::jsonb,

@@ -1,7 +1,7 @@
 /** Use cases of one group: create, change, delete, read. A change costs what it changes, not what the group holds. */
 
 import { lockAuthority } from "../auth/authority.ts";
-import { recordEvents } from "../db/events.ts";
+import { type EventRecord, recordEvents } from "../db/events.ts";
 import {
   addChildren,
   addMembers,
@@ -27,6 +27,7 @@ import {
   renameGroup,
   touchGroup,
 } from "../db/groups.ts";
+import { type ReleasedTeam, releaseOwnTeams } from "../db/teams.ts";
 import type { TenantRules } from "../domain/access.ts";
 import { entryKey } from "../domain/access.ts";
 import { holds, isAdministrative } from "../domain/permissions.ts";
@@ -210,13 +211,22 @@ export async function deleteGroup(
     const losing = row.deciding ? await findDeepMembers(tx, tenantId, [id]) : [];
     const reached = { losing, gaining: [], named: new Set<string>(), authority: [] };
     const before = await snapshot(work, reached);
+    const released = await releaseOwnTeams(tx, tenantId, id);
     await removeGroup(tx, tenantId, id);
     await refreshDeciding(tx, tenantId, below, grantingKeys(work.rules));
     await decideReached(work, before, reached);
     const event = eventOf(work, "group.deleted", "Group", id, {});
     const stored = { displayName: row.displayName, externalId: row.externalId, entries: [...row.entryKeys] };
-    await recordEvents(tx, [{ ...event, before: stored }]);
+    await recordEvents(tx, [{ ...event, before: stored }, ...releasedEvents(work, released)]);
   });
+}
+
+/** TEAM-3: members by hand survive the end of a group, in a team that is nobody's own any more. */
+export function releasedEvents(work: Work, released: readonly ReleasedTeam[]): EventRecord[] {
+  return released.map(({ id, groupId, name }) => ({
+    ...eventOf(work, "team.released", "Team", id, { name }, "TEAM-3"),
+    before: { group: groupId },
+  }));
 }
 
 /** One group, its members only where asked for. Problem: notFound. */

@@ -20,6 +20,7 @@ import {
 import { listPoolRows } from "../db/pools.ts";
 import { addGrantRow } from "../db/promotions.ts";
 import { bumpRules, findRules } from "../db/rules.ts";
+import { releaseOwnTeams } from "../db/teams.ts";
 import { findUserStates } from "../db/users.ts";
 import type { CompiledEntry, TenantRules } from "../domain/access.ts";
 import { decideUser } from "../domain/decide.ts";
@@ -30,7 +31,7 @@ import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, needsSeat, noAuthority, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
-import { grantingKeys } from "./groups.ts";
+import { grantingKeys, releasedEvents } from "./groups.ts";
 import { reconcileJob } from "./jobs.ts";
 import { findProgress, type ReconcileProgress } from "./reconcile.ts";
 import { compileMapping } from "./rules.ts";
@@ -85,6 +86,7 @@ export async function saveMapping(
     const { bound, unbound } = await rebind(tx, tenantId, bindable(next.entries.values()));
     const groups = [...new Set([...touched, ...bound.map((row) => row.group_id)])];
     await refreshDeciding(tx, tenantId, await findDescendants(tx, tenantId, groups), grantingKeys(next));
+    const released = document.autoTeams ? [] : await releaseOwnTeams(tx, tenantId, null);
     await setOwnTeams(tx, tenantId, document.autoTeams, at);
 
     const work: Work = { deps, ctx, tx, rules: next, now };
@@ -109,6 +111,7 @@ export async function saveMapping(
       ...bound.map((row) =>
         eventOf(work, "group.bound", "Group", row.group_id, { entries: [row.entry_key] }, "TEAM-2"),
       ),
+      ...releasedEvents(work, released),
     ]);
     await reconcileJob(deps, tx, { tenantId, version: rulesVersion }, "mapping saved");
     return { document, version, savedAt: at };

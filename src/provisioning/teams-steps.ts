@@ -1,0 +1,89 @@
+/** Steps that the use cases of teams share: who may, whether it is there, and how it is told. */
+import type { Executor } from "../db/database.ts";
+import { findTeam, listTeamsOf, lockTeams, type TeamRow } from "../db/teams.ts";
+import type { JsonObject, Permission, TeamKind } from "../domain/model.ts";
+import { reachOf } from "../domain/permissions.ts";
+import { managePermission } from "../domain/teams.ts";
+import { isUuid } from "../ids.ts";
+import { Problem } from "../problems.ts";
+import type { Work } from "./apply.ts";
+import type { Principal } from "./context.ts";
+
+/** A team, locked for the purpose. Problems: notFound, and forbidden where the actor may not manage it. */
+export async function lockManaged(
+  work: Work,
+  authority: readonly Permission[],
+  id: string,
+  purpose: Parameters<typeof lockTeams>[3],
+): Promise<TeamRow> {
+  const { tx, rules } = work;
+  const [locked] = isUuid(id) ? await lockTeams(tx, rules.tenantId, [id], purpose) : [];
+  const team = locked === undefined ? undefined : await findTeam(tx, rules.tenantId, locked);
+  if (team === undefined) throw noTeam(id);
+  await requireManage(work, authority, team.kind, team);
+  return team;
+}
+
+/**
+ * E-8: passes where the actor holds the permission of the kind, or holds it for their own teams and is in this one.
+ * Without a team the permission itself is needed.
+ */
+export async function requireManage(
+  { tx, ctx, rules }: Work,
+  authority: readonly Permission[],
+  kind: TeamKind,
+  team: Pick<TeamRow, "id" | "name"> | null,
+): Promise<void> {
+  const permission = managePermission[kind];
+  const reach = reachOf(authority, [permission]);
+  if (reach === "all") return;
+  const own = reach === "own-teams" && team !== null ? await listOwnTeams(tx, rules.tenantId, ctx.principal) : [];
+  if (team !== null && own.includes(team.id)) return;
+  throw notAllowed(permission, reach === "own-teams" ? team : null);
+}
+
+/** E-8: the teams to which a permission for own teams reaches: those of the person whom the token acts for. */
+export async function listOwnTeams(
+  executor: Executor,
+  tenantId: string,
+  { person }: Pick<Principal, "person">,
+): Promise<string[]> {
+  return typeof person === "string" ? await listTeamsOf(executor, tenantId, person) : [];
+}
+
+function notAllowed(permission: Permission, team: Pick<TeamRow, "name"> | null): Problem {
+  const detail =
+    team === null
+      ? `This needs the permission ${permission}.`
+      : `You hold ${permission} for your own teams only, and "${team.name}" is none of them.`;
+  return new Problem("forbidden", detail, { facts: { rule: "ROL-1", permission } });
+}
+
+export function noTeam(id: string): Problem {
+  return new Problem("notFound", `There is no team with the id "${id.slice(0, 100)}".`);
+}
+
+export function archived({ kind, name }: Pick<TeamRow, "kind" | "name">, what: string): Problem {
+  return new Problem("conflict", `The ${kind} "${name}" is archived: ${what} once it is brought back.`);
+}
+
+/** Ids that name nobody, or nothing of the kinds that are meant. */
+export function unknownIds(what: string, attribute: string, ids: readonly string[]): Problem {
+  const shown = ids.slice(0, 10).map((id) => `"${id.slice(0, 100)}"`);
+  const more = ids.length > shown.length ? ` and ${ids.length - shown.length} more` : "";
+  return new Problem("invalidValue", `No ${what} has the id ${shown.join(", ")}${more}. Nothing was changed.`, {
+    facts: { attribute },
+  });
+}
+
+/** Ids as they are compared: each once, in lower case. Problem `invalidValue` for what is no id. */
+export function readIds(what: string, attribute: string, ids: readonly string[]): string[] {
+  const strange = ids.filter((id) => !isUuid(id));
+  if (strange.length > 0) throw unknownIds(what, attribute, strange);
+  return [...new Set(ids.map((id) => id.toLowerCase()))];
+}
+
+/** A team as the log names it. */
+export function toLogged({ kind, name }: Pick<TeamRow, "kind" | "name">): JsonObject {
+  return { kind, name };
+}
