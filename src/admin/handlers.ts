@@ -1,5 +1,6 @@
 /** All handlers, by operationId. */
 import { accessHandlers } from "./access.ts";
+import { bulkHandlers } from "./bulk.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
 import type { Handlers } from "./operation.ts";
@@ -21,6 +22,7 @@ export const handlers: Handlers = {
   ...poolHandlers,
   ...mappingHandlers,
   ...userHandlers,
+  ...bulkHandlers,
   ...roleHandlers,
   ...promotionHandlers,
   ...logHandlers,
