@@ -1,4 +1,5 @@
 /** Carries out a plan, one unit after the other: each operation is decided as a request of its own. */
+import { setImmediate as turn } from "node:timers/promises";
 import { Problem } from "../../problems.ts";
 import { runCircle } from "./circle.ts";
 import { createsFrom, runCreates } from "./creates.ts";
@@ -12,6 +13,8 @@ import { resolveTask } from "./references.ts";
 export async function runUnits(job: Job, units: readonly Unit[]): Promise<void> {
   for (let at = 0; at < units.length && job.goesOn; ) {
     const unit = units[at] as Unit;
+    // The embedded database answers within the process: without a turn for others, nobody else is served meanwhile.
+    await turn();
     const refusal = await job.refusal();
     const creates = refusal === undefined ? createsFrom(job, units, at) : [];
     if (creates.length > 1) {
