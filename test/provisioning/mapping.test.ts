@@ -191,7 +191,7 @@ describeOnBoth("the mapping", (getDb) => {
     expect(await administratorsOf(db, tenant.id)).toEqual(["named"]);
   });
 
-  it("MAP-1: a bound entry follows the group through a rename, and nobody else takes its place", async () => {
+  it("a bound entry follows the group through a rename, and nobody else takes its place (MAP-1)", async () => {
     const { deps, tenant, save, user, look, group } = await setUp();
     const [ada, eve] = [await user("ada"), await user("eve")];
     const sales = await group("Sales", [ada]);

@@ -11,6 +11,9 @@ import { laySiege, machinery, type Told } from "../helpers/siege.ts";
 const SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 const patch = (...Operations: unknown[]) => ({ schemas: [PATCH_OP], Operations });
 const encoded = encodeURIComponent;
+const collections = ["Users", "Groups", "Schemas", "ResourceTypes", "Roles", "Entitlements", "OktaRoles"].map(
+  (name) => `/${name}/`,
+);
 
 describeOnBoth("PAR-1: names that reach into objects", (getDb) => {
   const siege = laySiege(getDb);
@@ -29,10 +32,10 @@ describeOnBoth("PAR-1: names that reach into objects", (getDb) => {
       `${ENTERPRISE_USER}.${name} eq "x"`,
     ];
     for (const filter of filters) {
-      for (const type of ["Users", "Groups"]) {
+      for (const type of ["/Users", "/Groups", "/Roles", ""]) {
         const answers = [
-          await scim("GET", `/${type}?filter=${encoded(filter)}`),
-          await scim("POST", `/${type}/.search`, { schemas: [SEARCH_REQUEST], filter }),
+          await scim("GET", `${type}/?filter=${encoded(filter)}`),
+          await scim("POST", `${type}/.search`, { schemas: [SEARCH_REQUEST], filter }),
         ];
         for (const { status, json } of answers) {
           if (status === 200 && !filter.startsWith("not")) expect(json.totalResults).toBe(0);
@@ -47,8 +50,8 @@ describeOnBoth("PAR-1: names that reach into objects", (getDb) => {
       await scim("GET", `/Schemas?${encoded(parameter)}=${encoded(name)}`);
     }
     await scim("GET", `/Users?${name}[polluted]=1&filter[${name}]=x&${name}=1&${name}=2`);
-    for (const path of ["/Users/", "/Groups/", "/Schemas/", "/ResourceTypes/", "/", "/Users/x/"]) {
-      expect((await scim("GET", path + encoded(name))).status).toBe(404);
+    for (const path of [...collections, "/", "/Users/x/"]) {
+      expect([path, (await scim("GET", path + encoded(name))).status]).toEqual([path, 404]);
     }
     expect(
       (await scim("POST", "/Users/.search", { schemas: [SEARCH_REQUEST], [name]: { polluted: 1 } })).status,
@@ -475,7 +478,7 @@ describeOnBoth("PAR-4, PAR-5: what comes back of what was sent", (getDb) => {
   });
 
   it.each(payloads)("PAR-5: %j in a segment of a path is a name that nothing has", async (text) => {
-    for (const path of ["/Schemas/", "/ResourceTypes/", "/Users/", "/Groups/", "/", "/Users/x/"]) {
+    for (const path of [...collections, "/", "/Users/x/"]) {
       const answer = await scim("GET", path + encoded(text));
       expect([path, answer.status]).toEqual([path, 404]);
       expect(answer.text).not.toMatch(/\b49\b|uid=\d/);

@@ -52,7 +52,7 @@ describeOnBoth("hostile Bulk", (getDb) => {
     data: { userName: `sound-${name}` },
   });
 
-  it.each(machinery)("PAR-1: %s as a bulkId, a method, a path, a version, a reference and a member", async (name) => {
+  it.each(machinery)("%s as a bulkId, a method, a path, a version, a reference and a member (PAR-1)", async (name) => {
     const { userId, groupId } = siege.victim;
     const operations: unknown[] = [
       { method: "POST", path: "/Users", bulkId: name, data: { userName: `by ${name}` } },

@@ -386,4 +386,97 @@ describeOnBoth("ids of any shape", (getDb) => {
       expect([400, 403, 404]).toContain((await api("DELETE", path)).status);
     }
   });
+
+  it.each(ids.filter((id) => id.toLowerCase() !== ".search"))("%j is no role and no entitlement", async (id) => {
+    for (const type of ["Roles", "Entitlements", "OktaRoles", "OktaEntitlements", "Schemas", "ResourceTypes"]) {
+      for (const method of ["GET", "HEAD"]) {
+        expect([type, (await scim(method, `/${type}/${encoded(id)}`)).status]).toEqual([type, 404]);
+      }
+      expect([404, 405]).toContain((await scim("DELETE", `/${type}/${encoded(id)}`)).status);
+    }
+  });
+});
+
+describeOnBoth("hostile preconditions", (getDb) => {
+  const siege = laySiege(getDb);
+  const { scim } = siege;
+
+  const tags = [
+    "*",
+    "",
+    '"',
+    '"x',
+    'x"',
+    "W/",
+    'W/"',
+    'w/"1"',
+    "W/1",
+    "1",
+    '"1"',
+    '"\u00e9"',
+    '" or 1=1"',
+    ",",
+    ",,,",
+    '"a","b"',
+    '*, "1"',
+    '"__proto__"',
+    `"${"x".repeat(8_000)}"`,
+    Array.from({ length: 1_000 }, (_, at) => `"${at}"`).join(","),
+  ];
+
+  it.each(tags.map((tag) => [tag.slice(0, 30), tag]))("If-Match and If-None-Match: %s", async (_, tag) => {
+    const url = `/Users/${siege.victim.userId}`;
+    for (const name of ["If-Match", "If-None-Match"]) {
+      const read = await scim("GET", url, undefined, { [name]: tag });
+      expect([200, 304, 400, 412], `${name}: ${read.status}`).toContain(read.status);
+      const same = { Operations: [{ op: "replace", path: "title", value: "kept" }] };
+      const written = await scim("PATCH", url, same, { [name]: tag });
+      expect([200, 400, 412], `${name}: ${written.status}`).toContain(written.status);
+      const listed = await scim("GET", "/Schemas", undefined, { [name]: tag });
+      expect([200, 304, 400, 412]).toContain(listed.status);
+    }
+    const absent = await scim("DELETE", "/Users/0190a0b0-0000-7000-8000-0000000000ff", undefined, { "If-Match": tag });
+    expect([400, 404, 412]).toContain(absent.status);
+  });
+});
+
+describeOnBoth("hostile cursors", (getDb) => {
+  const siege = laySiege(getDb);
+  const { scim } = siege;
+
+  it("are 400 invalidCursor, whatever was done to a good one", async () => {
+    await scim("POST", "/Users", { userName: "second" });
+    const { json } = await scim("GET", "/Users?cursor&count=1");
+    const good = json.nextCursor as string;
+    expect((await scim("GET", `/Users?count=1&cursor=${encoded(good)}`)).status).toBe(200);
+    const flipped = [...good].map((char, at) => good.slice(0, at) + (char === "A" ? "B" : "A") + good.slice(at + 1));
+    const wrong = [
+      ...flipped,
+      good.slice(1),
+      good.slice(0, -1),
+      `${good}A`,
+      good + good,
+      good.toUpperCase(),
+      "x",
+      "null",
+      "\0",
+      "__proto__",
+      "' or 1=1",
+      "e30",
+      "x".repeat(10_000),
+    ];
+    for (const cursor of wrong) {
+      const { status, json: refusal } = await scim("GET", `/Users?count=1&cursor=${encoded(cursor)}`);
+      expect([cursor.slice(0, 200), status, refusal.scimType]).toEqual([cursor.slice(0, 200), 400, "invalidCursor"]);
+    }
+    for (const other of [
+      "/Groups?count=1",
+      "/Users?count=1&filter=title%20pr",
+      "/Users?count=1&sortBy=title",
+      "/?count=1",
+    ]) {
+      const { status, json: refusal } = await scim("GET", `${other}&cursor=${encoded(good)}`);
+      expect([other, status, refusal.scimType]).toEqual([other, 400, "invalidCursor"]);
+    }
+  });
 });
