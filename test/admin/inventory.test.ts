@@ -20,6 +20,20 @@ function validCall(operationId: string, params: Record<string, string>) {
   return { params, body: example };
 }
 
+/** The names that lead to every member of the JSON, the whole included. */
+function placesIn(json: unknown, path: readonly string[] = []): (readonly string[])[] {
+  const inner = typeof json === "object" && json !== null ? Object.entries(json) : [];
+  return [path, ...inner.flatMap(([name, one]) => placesIn(one, [...path, name]))];
+}
+
+/** A copy with another value at the place. */
+function replaced(json: unknown, [name, ...rest]: readonly string[], value: unknown): unknown {
+  if (name === undefined) return value;
+  const copy = structuredClone(json) as Record<string, unknown>;
+  copy[name] = replaced(copy[name], rest, value);
+  return copy;
+}
+
 describeOnBoth("the inventory of routes", (getDb) => {
   let server: Server;
   let tenant: TestTenant;
@@ -117,6 +131,32 @@ describeOnBoth("the inventory of routes", (getDb) => {
       const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
       expect((await post("application/json", deep)).body.code).toBe("invalidSyntax");
     });
+
+    const bodies = operations.filter(({ id, scope }) => scope !== "operator" && validCall(id, {}).body !== undefined);
+    const values = [null, true, -1, 1.5, 1e300, "", "text", "\0", [], {}, [null], [[]], [{}], { value: "x" }];
+    it.each(bodies)(
+      "every member of the body of $id × every JSON value is done or refused, never a failure",
+      async (one) => {
+        const { body } = validCall(one.id, params);
+        const token = one.scope === "access" ? await tenant.mint({ scopes: ["access"] }) : tenant.adminToken;
+        const absent: Record<string, string> = {
+          id: "0190a0b0-0000-7000-8000-0000000000ff",
+          key: "nothing",
+          tier: "standard",
+        };
+        const url = one.path.replace(/\{(\w+)\}/g, (_match, name) => absent[name] ?? "x");
+        for (const place of placesIn(body)) {
+          for (const value of values) {
+            const sent = send(server.app)
+              [one.method](url)
+              .auth(token, { type: "bearer" })
+              .set("content-type", "application/json");
+            const { status, text } = await sent.send(JSON.stringify(replaced(body, place, value)));
+            expect(status, `${place.join(".")} = ${JSON.stringify(value)}: ${text}`).toBeLessThan(500);
+          }
+        }
+      },
+    );
 
     it("many spellings of one media type cost nothing more", async () => {
       for (let number = 0; number < 5; number++) {
