@@ -115,7 +115,7 @@ const settle: Statement = {
     with l as materialized (
       select o.ordinal, o.id, o.after, case when o.tier is null
         then '{"tier":null,"no":null,"status":"none","wanted":null}'::jsonb
-        else settle_seat($1, o.id, o.tier, true, $2::jsonb) end as license
+        else settle_seat($1, o.id, o.tier, $4, $2::jsonb) end as license
       from (
         select u.* from rows from (jsonb_to_recordset($3::jsonb) as (id uuid, tier text, after jsonb))
           with ordinality as u (id, tier, after, ordinal)
@@ -135,10 +135,11 @@ export async function settleUsers(
   tenantId: string,
   cause: Cause,
   users: readonly BatchedUser[],
+  mayRefuse: boolean,
 ): Promise<Map<string, License>> {
   const { actor, requestId, at } = cause;
   const rows = users.map(({ id, decision, after }) => ({ id, tier: decision.tier, after }));
-  const values = [tenantId, JSON.stringify({ actor, requestId, at }), JSON.stringify(rows)];
+  const values = [tenantId, JSON.stringify({ actor, requestId, at }), JSON.stringify(rows), mayRefuse];
   const settled = await tx.query<{ id: string; license: License }>(settle, values);
   return new Map(settled.map(({ id, license }) => [id, license]));
 }

@@ -10,7 +10,7 @@ import type { TenantRules } from "../domain/access.ts";
 import { type Decision, decideUser } from "../domain/decide.ts";
 import type { UserDoc } from "../domain/model.ts";
 import { Problem } from "../problems.ts";
-import { causeOf, noAuthority } from "./apply.ts";
+import { causeOf, noAuthority, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { summarise } from "./outcome.ts";
 import { createUser, draftOf, isPlain, newView } from "./users.ts";
@@ -97,7 +97,8 @@ async function createTogether(
     return await deps.db.transaction(async (tx) => {
       written = 0;
       const rules = await deps.rules.shared(tx, ctx.principal.tenantId);
-      const made = await writeBatch(deps, ctx, tx, rules === plain.rules ? plain : decidePlain(docs, rules, plain.now));
+      const { decisions } = rules === plain.rules ? plain : decidePlain(docs, rules, plain.now);
+      const made = await createPlain({ deps, ctx, tx, rules, now: plain.now }, decisions, { mayRefuse: true });
       // Those after the last error that is accepted must not have happened.
       if (made.filter((one) => "error" in one).length >= errorsMax) throw new OneByOne();
       written = made.length;
@@ -112,11 +113,14 @@ async function createTogether(
   }
 }
 
-async function writeBatch(
-  deps: Deps,
-  ctx: RequestContext,
-  tx: Transaction,
-  { rules, now, decisions }: Plain,
+/**
+ * Creates users of plain decisions (`isPlain`), taken by the rules that the caller's transaction holds still; a taken name
+ * is an error of that one user. LIC-3: where a full pool may refuse, it raises and the transaction is lost.
+ */
+export async function createPlain(
+  { deps, ctx, tx, rules, now }: Work,
+  decisions: readonly Decision[],
+  { mayRefuse }: { readonly mayRefuse: boolean },
 ): Promise<Creation[]> {
   const { tenantId } = rules;
   const cause = causeOf(ctx, now);
@@ -127,7 +131,7 @@ async function writeBatch(
   const inserted = await insertUsers(tx, tenantId, rules.version, cause, users);
   const newcomers = users.filter(({ id }) => inserted.has(id));
   await takeSeats(tx, rules, cause.at, newcomers);
-  const licenses = await settleUsers(tx, tenantId, cause, newcomers);
+  const licenses = await settleUsers(tx, tenantId, cause, newcomers, mayRefuse);
   const waiting = newcomers.flatMap(({ id }) => (licenses.get(id)?.wanted === null ? [] : [id]));
   const accounts = await findUserAccounts(tx, tenantId, waiting);
   const waits = new Map(accounts.map((account) => [account.id, account]));

@@ -39,7 +39,7 @@ export async function createUser(
   options: CreateOptions = {},
 ): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
-  const { invitation, password, permit, also } = options;
+  const { invitation, password, permit, also, mayRefuse = true } = options;
   const draft = draftOf(doc, invitation, password === undefined ? undefined : await toPasswordChange(deps, password));
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = deps.clock();
@@ -54,7 +54,7 @@ export async function createUser(
       rulesVersion: rules.version,
       decision: outcome,
       cause: causeOf(ctx, now),
-      mayRefuse: true,
+      mayRefuse,
       claims: claims(outcome, rules),
       after: { userName: doc.userName, ...summarise(outcome) },
     }).catch((error) => {
@@ -75,13 +75,15 @@ export interface CreateOptions {
   readonly password?: string;
   readonly permit?: Permit;
   readonly also?: Addition;
+  /** LIC-3: false where a full pool queues even if it refuses single requests. */
+  readonly mayRefuse?: boolean;
 }
 
 async function createInTransaction(
   deps: Deps,
   ctx: RequestContext,
   draft: Draft,
-  { permit, also }: CreateOptions,
+  { permit, also, mayRefuse = true }: CreateOptions,
 ): Promise<UserAccount> {
   const { tenantId } = ctx.principal;
   const result = await deps.db.transaction(async (tx): Promise<UserAccount | Refusal> => {
@@ -106,7 +108,7 @@ async function createInTransaction(
       rulesVersion: rules.version,
       decision: outcome,
       cause: causeOf(ctx, now),
-      mayRefuse: true,
+      mayRefuse,
       claims: claims(outcome, rules),
       after: { userName: draft.doc.userName, ...summarise(outcome) },
     }).catch((error) => {
