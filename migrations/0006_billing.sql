@@ -37,38 +37,37 @@ create table user_tallies (
 insert into user_tallies (tenant_id, status, administrative, users)
   select tenant_id, status, administrative, count(*) from users group by tenant_id, status, administrative;
 
--- One in 64 adds up; whoever works on the same rows at the same moment is passed over, not waited for.
-create function fold_tallies(p_tenant uuid, p_last bigint) returns void language plpgsql as $$
-begin
-  if p_last is null or p_last % 64 <> 0 then
-    return;
-  end if;
+-- Adds up what has gathered; whoever works on the same rows at the same moment is passed over, not waited for.
+create function fold_tallies(p_tenant uuid) returns void language sql as $$
   with old as (
     delete from user_tallies t using (
-      select id from user_tallies where tenant_id = p_tenant and id < p_last order by id limit 1000
-      for update skip locked) o
+      select id from user_tallies where tenant_id = p_tenant order by id limit 1000 for update skip locked) o
     where t.tenant_id = p_tenant and t.id = o.id
     returning t.status, t.administrative, t.users)
   insert into user_tallies (tenant_id, status, administrative, users)
     select p_tenant, status, administrative, sum(users) from old group by status, administrative
-    having sum(users) <> 0;
-end $$;
+    having sum(users) <> 0
+$$;
 
 create function tally_users() returns trigger language plpgsql as $$
 declare
-  v_tenant uuid;
-  v_last bigint;
+  v_sign integer := case tg_op when 'INSERT' then 1 else -1 end;
 begin
-  with added as (
+  perform from changed offset 1 limit 1;
+  if not found then
+    -- Nearly always one user, who needs no adding up: that would take a create of 0.17 ms 0.04 ms more, and not 0.025.
     insert into user_tallies (tenant_id, status, administrative, users)
-    select tenant_id, status, administrative, case when tg_op = 'INSERT' then count(*) else -count(*) end
-    from changed c
-    -- A tenant takes its users along when it goes, and nobody counts them any more.
-    where tg_op = 'INSERT' or exists (select from tenants t where t.id = c.tenant_id)
-    group by tenant_id, status, administrative
-    returning tenant_id, id)
-  select tenant_id, max(id) into v_tenant, v_last from added group by tenant_id limit 1;
-  perform fold_tallies(v_tenant, v_last);
+      select tenant_id, status, administrative, v_sign from changed;
+  else
+    insert into user_tallies (tenant_id, status, administrative, users)
+      select tenant_id, status, administrative, v_sign * count(*) from changed c
+      -- A tenant takes its users along when it goes, and nobody counts them any more.
+      where tg_op = 'INSERT' or exists (select from tenants t where t.id = c.tenant_id)
+      group by tenant_id, status, administrative;
+  end if;
+  if random() < 1.0 / 64 then
+    perform fold_tallies((select tenant_id from changed limit 1));
+  end if;
   return null;
 end $$;
 create trigger users_tally_insert after insert on users referencing new table as changed
@@ -76,22 +75,19 @@ create trigger users_tally_insert after insert on users referencing new table as
 create trigger users_tally_delete after delete on users referencing old table as changed
   for each statement execute function tally_users();
 
-create function tally_user_change() returns trigger language plpgsql as $$
-declare
-  v_last bigint;
+create function tally_change() returns trigger language plpgsql as $$
 begin
-  with added as (
-    insert into user_tallies (tenant_id, status, administrative, users)
-    values (old.tenant_id, old.status, old.administrative, -1), (new.tenant_id, new.status, new.administrative, 1)
-    returning id)
-  select max(id) into v_last from added;
-  perform fold_tallies(new.tenant_id, v_last);
+  insert into user_tallies (tenant_id, status, administrative, users)
+    values (old.tenant_id, old.status, old.administrative, -1), (new.tenant_id, new.status, new.administrative, 1);
+  if random() < 1.0 / 64 then
+    perform fold_tallies(new.tenant_id);
+  end if;
   return null;
 end $$;
 -- Most writes change neither: for them there is nothing to do but this comparison.
-create trigger users_tally_update after update on users for each row
+create trigger users_tally_change after update on users for each row
   when (old.status is distinct from new.status or old.administrative is distinct from new.administrative)
-  execute function tally_user_change();
+  execute function tally_change();
 
 -- An offer: what so many seats cost, kept for whoever authorises it. It is used once.
 create table quotes (
