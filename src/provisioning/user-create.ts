@@ -7,10 +7,10 @@ import type { TenantRules } from "../domain/access.ts";
 import { type Decision, decideUser } from "../domain/decide.ts";
 import type { Draft } from "../domain/draft.ts";
 import { identityOf, sameIdentity } from "../domain/identity.ts";
-import type { UserDoc } from "../domain/model.ts";
+import type { Permission, UserDoc } from "../domain/model.ts";
 import type { Refusal } from "../domain/refusals.ts";
 import { normaliseName } from "../vocabulary/names.ts";
-import { applyConsequences, causeOf, decideInTransaction, noAuthority } from "./apply.ts";
+import { applyConsequences, causeOf, decideInTransaction, noAuthority, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { explainPoolFull, summarise, toProblem } from "./outcome.ts";
 import { toPasswordChange } from "./passwords.ts";
@@ -83,47 +83,59 @@ async function createInTransaction(
   deps: Deps,
   ctx: RequestContext,
   draft: Draft,
-  { permit, also, mayRefuse = true }: CreateOptions,
+  options: CreateOptions,
 ): Promise<UserAccount> {
-  const { tenantId } = ctx.principal;
-  const result = await deps.db.transaction(async (tx): Promise<UserAccount | Refusal> => {
+  const result = await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
-    const { rules, now } = work;
-    const authority = await lockAuthority(tx, ctx.principal, now);
-    const name = normaliseName(draft.doc.userName);
-    const approvals = await findApprovals(tx, tenantId, name, now.toISOString());
-    // GRD-6: another sign-in identity under the same name is another person.
-    const approved = approvals.filter((one) => sameIdentity(one.identity, identityOf(draft.doc)));
-    const circumstances = { direct: true, authority, approved, asserted: new Set<string>() };
-    const outcome = await decideInTransaction(work, null, draft, circumstances);
-    if (outcome.kind === "refused") {
-      await recordRefusal(work, null, draft, outcome.refusal);
-      return outcome.refusal;
-    }
-    permit?.(rules, null, outcome, authority);
-    const id = deps.newId();
-    const license = await insertUser(tx, {
-      tenantId,
-      id,
-      rulesVersion: rules.version,
-      decision: outcome,
-      cause: causeOf(ctx, now),
-      mayRefuse,
-      claims: claims(outcome, rules),
-      after: { userName: draft.doc.userName, ...summarise(outcome) },
-    }).catch((error) => {
-      throw explainPoolFull(error, rules);
-    });
-    if (license === undefined) throw new Error("The rules moved under a share lock.");
-    await useApprovals(tx, tenantId, [...new Set(approved.map((one) => one.id))], id);
-    await applyConsequences(work, null, id, outcome, {});
-    await also?.(work, id, outcome);
-    const stored = await findUser(tx, tenantId, id);
-    if (stored === undefined) throw new Error("A user vanished inside the creating transaction.");
-    return stored.view;
+    return await createWithin(work, draft, await lockAuthority(tx, ctx.principal, work.now), options);
   });
   if ("without" in result) throw toProblem(result);
   return result;
+}
+
+/**
+ * The whole of a create inside the caller's transaction, with the actor's authority as it was read there (GRD-9). A
+ * refusal leaves its promotion request; whatever is raised has to be rolled back.
+ */
+export async function createWithin(
+  work: Work,
+  draft: Draft,
+  authority: readonly Permission[],
+  { permit, also, mayRefuse = true }: Pick<CreateOptions, "permit" | "also" | "mayRefuse">,
+): Promise<UserAccount | Refusal> {
+  const { deps, ctx, tx, rules, now } = work;
+  const { tenantId } = rules;
+  const name = normaliseName(draft.doc.userName);
+  const approvals = await findApprovals(tx, tenantId, name, now.toISOString());
+  // GRD-6: another sign-in identity under the same name is another person.
+  const approved = approvals.filter((one) => sameIdentity(one.identity, identityOf(draft.doc)));
+  const circumstances = { direct: true, authority, approved, asserted: new Set<string>() };
+  const outcome = await decideInTransaction(work, null, draft, circumstances);
+  if (outcome.kind === "refused") {
+    await recordRefusal(work, null, draft, outcome.refusal);
+    return outcome.refusal;
+  }
+  permit?.(rules, null, outcome, authority);
+  const id = deps.newId();
+  const license = await insertUser(tx, {
+    tenantId,
+    id,
+    rulesVersion: rules.version,
+    decision: outcome,
+    cause: causeOf(ctx, now),
+    mayRefuse,
+    claims: claims(outcome, rules),
+    after: { userName: draft.doc.userName, ...summarise(outcome) },
+  }).catch((error) => {
+    throw explainPoolFull(error, rules);
+  });
+  if (license === undefined) throw new Error("The rules moved under a share lock.");
+  await useApprovals(tx, tenantId, [...new Set(approved.map((one) => one.id))], id);
+  await applyConsequences(work, null, id, outcome, {});
+  await also?.(work, id, outcome);
+  const stored = await findUser(tx, tenantId, id);
+  if (stored === undefined) throw new Error("A user vanished inside the creating transaction.");
+  return stored.view;
 }
 
 /** Whether a free seat may be taken at a glance, because nobody queues beside one (db/user-writes). */
