@@ -1,8 +1,10 @@
 /** All handlers, by operationId. */
 import { accessHandlers } from "./access.ts";
 import { bulkHandlers } from "./bulk.ts";
+import { invitationHandlers } from "./invitations.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
+import { meHandlers } from "./me.ts";
 import type { Handlers } from "./operation.ts";
 import { overviewHandlers } from "./overview.ts";
 import { poolHandlers } from "./pools.ts";
@@ -11,6 +13,8 @@ import { roleHandlers } from "./roles.ts";
 import { settingsHandlers } from "./settings.ts";
 import { tenantHandlers } from "./tenants.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { usageHandlers } from "./usage.ts";
+import { userSessionHandlers } from "./user-sessions.ts";
 import { userHandlers } from "./users.ts";
 
 export const handlers: Handlers = {
@@ -22,6 +26,10 @@ export const handlers: Handlers = {
   ...poolHandlers,
   ...mappingHandlers,
   ...userHandlers,
+  ...userSessionHandlers,
+  ...invitationHandlers,
+  ...usageHandlers,
+  ...meHandlers,
   ...bulkHandlers,
   ...roleHandlers,
   ...promotionHandlers,

@@ -1,4 +1,5 @@
 /** Tag tenants: the operator's side. */
+import { operator } from "../auth/principal.ts";
 import {
   changeTenant,
   createTenant,
@@ -12,7 +13,7 @@ import {
 } from "../provisioning/tenants.ts";
 import { readPage } from "./cursor.ts";
 import type { Handlers } from "./operation.ts";
-import { toUser } from "./users.ts";
+import { showUser } from "./user-shape.ts";
 
 export const tenantHandlers: Handlers = {
   async listTenants(call) {
@@ -41,6 +42,7 @@ export const tenantHandlers: Handlers = {
 
   async recoverTenant({ deps, ctx, params, body }) {
     const { user, adminToken } = await recoverTenant(deps, ctx, params.id!, (body ?? {}) as Recovery);
-    return { body: { user: user && toUser(user), adminToken } };
+    const within = { deps, ctx: { ...ctx, principal: operator(params.id!) } };
+    return { body: { user: user && (await showUser(within, user)), adminToken } };
   },
 };

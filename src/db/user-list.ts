@@ -1,112 +1,169 @@
-/** Finding users for people: one page of the filtered list, how many there are in all, and one by name. */
-import { sql } from "kysely";
+/**
+ * Lists of users for people: one page in a stable order, how many there are in all, and users by name. A page goes on
+ * behind a row, not after a number of rows, so that the last costs what the first does and nobody is lost or shown twice.
+ */
+import { type RawBuilder, sql } from "kysely";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Database, Executor, Statement } from "./database.ts";
-import { isInTeamsOf } from "./own-teams.ts";
-import { nestingDepthMax } from "./users.ts";
+import { matchingUsers, type UserListFilter } from "./user-filter.ts";
 
-export interface UserListFilter {
-  /** Key of the role in effect. */
-  readonly role?: string | undefined;
-  /** Key of the tier whose seat is held; `none`: no seat. */
-  readonly tier?: string | undefined;
-  readonly status?: "pending" | "active" | "inactive" | undefined;
-  /** Id or name of a team. */
-  readonly team?: string | undefined;
-  /** A part of a name or an e-mail address. */
-  readonly q?: string | undefined;
-  /** E-8: only people in a team of this person's, nobody where it is null; undefined: everybody. */
-  readonly within?: string | null | undefined;
+export type { UserListFilter } from "./user-filter.ts";
+
+export const userSorts = ["userName", "displayName", "createdAt", "modifiedAt", "lastSeen"] as const;
+
+export interface UserOrder {
+  readonly by: (typeof userSorts)[number];
+  readonly descending: boolean;
 }
 
+/** Where a row stands: in which part of the list, and there by what it is sorted by. */
 export interface UserListPosition {
-  readonly name: string;
   readonly id: string;
+  readonly part: number;
+  readonly key: string;
 }
 
-/** Ids of one page, by userName, with the position to go on from. */
+/** A part of a list in which everybody has what the part is sorted by: people without it come in a part of their own. */
+interface Part {
+  /** As text that a later page compares with; null: by id alone. */
+  readonly key: RawBuilder<unknown> | null;
+  readonly cast: "text" | "timestamptz";
+  readonly where?: RawBuilder<boolean>;
+  /** Whether `a`, what is known of their comings and goings, is joined. */
+  readonly activity?: boolean;
+  /** Whether the part keeps its order when the list is turned round. */
+  readonly fixed?: boolean;
+}
+
+const byName: Part = { key: sql`u.user_name_norm`, cast: "text" };
+
+/**
+ * Ids are made in the order of time, so they stand for the moment of creation. Who has no display name comes behind those
+ * who have, by userName; who was never seen comes before everybody seen.
+ */
+const parts: Readonly<Record<UserOrder["by"], readonly Part[]>> = {
+  userName: [byName],
+  displayName: [
+    { key: sql`u.display_name_norm`, cast: "text", where: sql<boolean>`u.display_name_norm is not null` },
+    { ...byName, where: sql<boolean>`u.display_name_norm is null` },
+  ],
+  createdAt: [{ key: null, cast: "text" }],
+  modifiedAt: [{ key: sql`u.modified_at`, cast: "timestamptz" }],
+  lastSeen: [
+    {
+      key: null,
+      cast: "text",
+      where: sql<boolean>`not exists (select from activities n
+        where n.tenant_id = u.tenant_id and n.user_id = u.id and n.last_seen_at is not null)`,
+    },
+    { key: sql`a.last_seen_at`, cast: "timestamptz", activity: true },
+  ],
+};
+
+const unlessSaid: UserOrder = { by: "userName", descending: false };
+
+/** One page of ids, each with the position to go on from. */
 export async function listUserIds(
   db: Database,
   tenantId: string,
   filter: UserListFilter,
   after: UserListPosition | null,
   limit: number,
+  order: UserOrder = unlessSaid,
 ): Promise<UserListPosition[]> {
-  let page = matching(db, tenantId, filter)
-    .select(["u.id", "u.user_name_norm as name"])
-    .orderBy("u.user_name_norm")
-    .orderBy("u.id")
-    .limit(limit);
-  if (after !== null) {
-    page = page.where(sql<boolean>`(u.user_name_norm, u.id) > (${after.name}, ${after.id}::uuid)`);
+  const all = parts[order.by].map((part, index) => ({ part, index }));
+  // A list by display name keeps those without one at its end, however it is turned.
+  const turned = order.descending && order.by !== "displayName" ? all.toReversed() : all;
+  const left = after === null ? turned : turned.slice(turned.findIndex(({ index }) => index === after.part));
+  const rows: UserListPosition[] = [];
+  for (const { part, index } of left) {
+    if (rows.length >= limit) break;
+    const from = after?.part === index ? after : null;
+    const found = await readPart(db, tenantId, filter, part, from, limit - rows.length, order.descending);
+    rows.push(...found.map((row) => ({ ...row, part: index })));
   }
-  return await db.run<UserListPosition>(page);
+  return rows;
 }
 
-/** How many users match. */
+async function readPart(
+  db: Database,
+  tenantId: string,
+  filter: UserListFilter,
+  part: Part,
+  after: UserListPosition | null,
+  limit: number,
+  descending: boolean,
+): Promise<{ id: string; key: string }[]> {
+  const { key, cast } = part;
+  const direction = descending ? "desc" : "asc";
+  let page = matchingUsers(db, tenantId, filter);
+  if (part.where !== undefined) page = page.where(part.where);
+  if (part.activity) {
+    page = page
+      .innerJoin("activities as a", (join) =>
+        join.onRef("a.tenant_id", "=", "u.tenant_id").onRef("a.user_id", "=", "u.id"),
+      )
+      .where("a.last_seen_at", "is not", null)
+      .where("a.tenant_id", "=", tenantId) as typeof page;
+  }
+  // Where the key is of another table, so is the id: an index that has both then gives the order.
+  const id = part.activity ? sql.ref("a.user_id") : sql.ref("u.id");
+  if (after !== null) {
+    const behind = descending ? sql`<` : sql`>`;
+    page = page.where(
+      key === null
+        ? sql<boolean>`${id} ${behind} ${after.id}::uuid`
+        : sql<boolean>`(${key}, ${id}) ${behind} (${after.key}::${sql.raw(cast)}, ${after.id}::uuid)`,
+    );
+  }
+  if (key !== null) page = page.orderBy(key, direction);
+  const ordered = page.orderBy(id, direction).limit(limit);
+  return await db.run(ordered.select([sql<string>`u.id`.as("id"), textOf(part).as("key")]));
+}
+
+/** As the next page compares it: of a time, every digit that the database has. */
+function textOf({ key, cast }: Part): RawBuilder<string> {
+  if (key === null) return sql<string>`''`;
+  if (cast === "text") return sql<string>`${key}`;
+  return sql<string>`to_char(${key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+/** How many users match. What is kept anyway, by status, is not counted. */
 export async function countUsers(db: Database, tenantId: string, filter: UserListFilter): Promise<number> {
-  const count = matching(db, tenantId, filter).select(sql<number>`count(*)`.as("total"));
+  const { status, ...others } = filter;
+  if (Object.values(others).every((one) => one === undefined)) return await sumTallies(db, tenantId, status);
+  const count = matchingUsers(db, tenantId, filter).select(sql<number>`count(*)`.as("total"));
   const [row] = await db.run<{ total: number }>(count);
   return row?.total ?? 0;
 }
 
-function matching(db: Database, tenantId: string, filter: UserListFilter) {
-  let query = db.build.selectFrom("users as u").where("u.tenant_id", "=", tenantId);
-  if (filter.role !== undefined) query = query.where("u.role", "=", filter.role);
-  if (filter.status !== undefined) query = query.where("u.status", "=", filter.status);
-  if (filter.tier !== undefined) query = query.where(holdsSeat(filter.tier));
-  if (filter.team !== undefined) query = query.where(isInTeam(tenantId, filter.team));
-  if (filter.q !== undefined) query = query.where(contains(filter.q));
-  if (filter.within !== undefined) query = query.where(isInTeamsOf(tenantId, filter.within));
-  return query;
-}
-
-function holdsSeat(tier: string) {
-  if (tier === "none") {
-    return sql<boolean>`not exists (select from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id)`;
-  }
-  return sql<boolean>`exists (
-    select from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id and s.tier = ${tier})`;
-}
-
-/** Plain text, wherever it stands; `%` and `_` mean themselves. */
-function contains(text: string) {
-  const part = normaliseName(text);
-  return sql<boolean>`(position(${part} in u.user_name_norm) > 0
-    or position(${part} in coalesce(u.display_name_norm, '')) > 0
-    or exists (select from unnest(u.emails) e where position(${part} in e) > 0))`;
-}
-
-/** TEAM-1, TEAM-3: by hand or by rule, or through a group (or one above it) that feeds the team. Active people only. */
-function isInTeam(tenantId: string, team: string) {
-  const name = normaliseName(team);
-  return sql<boolean>`u.status = 'active' and u.id in (
-    with recursive wanted as (
-      select t.id, t.group_id from teams t
-      where t.tenant_id = ${tenantId} and (t.name_norm = ${name} or t.id::text = ${name})),
-    feeding (group_id, depth) as (
-      select b.group_id, 0 from group_bindings b
-      where b.tenant_id = ${tenantId} and b.team_id in (select id from wanted)
-      union
-      select w.group_id, 0 from wanted w
-      where w.group_id is not null and not exists (
-        select from group_bindings b
-        where b.tenant_id = ${tenantId} and b.group_id = w.group_id and b.team_id is not null)
-      union
-      select c.child_id, f.depth + 1 from feeding f
-      join group_children c on c.tenant_id = ${tenantId} and c.parent_id = f.group_id
-      where f.depth < ${nestingDepthMax})
-    select m.user_id from team_members m
-    where m.tenant_id = ${tenantId} and m.team_id in (select id from wanted)
-    union
-    select m.user_id from group_members m
-    where m.tenant_id = ${tenantId} and m.group_id in (select group_id from feeding))`;
-}
-
-const byName: Statement = {
-  name: "user_id_by_name",
-  text: "select id from users where tenant_id = $1 and user_name_norm = $2",
+const tallies: Statement = {
+  name: "user_list_tallies",
+  text: `select coalesce(sum(users), 0)::integer as total from user_tallies
+    where tenant_id = $1 and ($2::text is null or status = $2)`,
 };
+
+async function sumTallies(db: Database, tenantId: string, status: string | undefined): Promise<number> {
+  const [row] = await db.query<{ total: number }>(tallies, [tenantId, status ?? null]);
+  return row?.total ?? 0;
+}
+
+const named: Statement = {
+  name: "user_ids_by_name",
+  text: `select id, user_name_norm as name from users where tenant_id = $1 and user_name_norm = any ($2::text[])`,
+};
+
+/** The ids of users of these userNames, by the name as it is compared (USR-2). */
+export async function findUserIdsByName(
+  executor: Executor,
+  tenantId: string,
+  userNames: readonly string[],
+): Promise<Map<string, string>> {
+  if (userNames.length === 0) return new Map();
+  const names = [...new Set(userNames.map(normaliseName))];
+  const rows = await executor.query<{ id: string; name: string }>(named, [tenantId, names]);
+  return new Map(rows.map(({ id, name }) => [name, id]));
+}
 
 /** The id of the user of this userName, compared without letter case (USR-2). */
 export async function findUserIdByName(
@@ -114,6 +171,5 @@ export async function findUserIdByName(
   tenantId: string,
   userName: string,
 ): Promise<string | undefined> {
-  const [row] = await executor.query<{ id: string }>(byName, [tenantId, normaliseName(userName)]);
-  return row?.id;
+  return (await findUserIdsByName(executor, tenantId, [userName])).get(normaliseName(userName));
 }

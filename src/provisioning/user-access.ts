@@ -26,32 +26,42 @@ export async function changeAccess(
   id: string,
   change: AccessChange,
 ): Promise<UserAccount> {
-  const rules = await deps.rules.current(deps.db, ctx.principal.tenantId);
-  if (typeof change.role === "string" && !rules.role.has(change.role)) {
-    const known = rules.roles.map((role) => role.key).join(", ");
-    throw new Problem("unknownRole", `There is no role "${change.role}". Known roles: ${known}.`, {
+  requireKnown(await deps.rules.current(deps.db, ctx.principal.tenantId), change);
+  const alter = (state: UserState) => withAccess(draftOfState(state), change);
+  const permit = typeof change.role === "string" ? requireOwnPermissions : undefined;
+  const options = { asserted: assertedBy(change), ...(permit === undefined ? {} : { force: true, permit }) };
+  return await alterUser(deps, ctx, id, alter, options);
+}
+
+/** Problems: unknownRole, unknownTier. */
+export function requireKnown(rules: TenantRules, { role, tier }: AccessChange): void {
+  if (typeof role === "string" && !rules.role.has(role)) {
+    const known = rules.roles.map((one) => one.key).join(", ");
+    throw new Problem("unknownRole", `There is no role "${role}". Known roles: ${known}.`, {
       facts: { rule: "ROL-2" },
     });
   }
-  if (typeof change.tier === "string" && change.tier !== "none" && !rules.tier.has(change.tier)) {
-    const known = rules.tiers.map((tier) => tier.key).join(", ");
-    throw new Problem("unknownTier", `There is no tier "${change.tier}". Known tiers: ${known}, or "none".`, {
+  if (typeof tier === "string" && tier !== "none" && !rules.tier.has(tier)) {
+    const known = rules.tiers.map((one) => one.key).join(", ");
+    throw new Problem("unknownTier", `There is no tier "${tier}". Known tiers: ${known}, or "none".`, {
       facts: { rule: "LIC-10" },
     });
   }
-  const asserted = new Set<string>();
-  if (typeof change.role === "string") asserted.add("pin");
-  const alter = (state: UserState): Draft => {
-    const draft = draftOfState(state);
-    return {
-      ...draft,
-      rolePin: change.role === undefined ? draft.rolePin : change.role,
-      tierPin: change.tier === undefined ? draft.tierPin : toPin(change.tier),
-      suspended: change.suspended ?? draft.suspended,
-    };
+}
+
+/** The draft with the pins and the stop that the change names. */
+export function withAccess(draft: Draft, change: AccessChange): Draft {
+  return {
+    ...draft,
+    rolePin: change.role === undefined ? draft.rolePin : change.role,
+    tierPin: change.tier === undefined ? draft.tierPin : toPin(change.tier),
+    suspended: change.suspended ?? draft.suspended,
   };
-  const permit = typeof change.role === "string" ? requireOwnPermissions : undefined;
-  return await alterUser(deps, ctx, id, alter, { asserted, ...(permit === undefined ? {} : { force: true, permit }) });
+}
+
+/** A role that is pinned is stated outright, also where it was pinned before (domain/promotion). */
+export function assertedBy({ role }: AccessChange): ReadonlySet<string> {
+  return new Set(typeof role === "string" ? ["pin"] : []);
 }
 
 /** ROL-5: persons and tokens grant only permissions that they hold themselves. Of reserved ones the guard speaks. */

@@ -65,7 +65,7 @@ export interface AlterOptions extends ChangeOptions {
   /** Whose permissions decide (GRD-1); absent: the actor's. */
   readonly authority?: (state: UserState) => readonly Permission[];
   /** Before anything is decided, under the lock of the user's row: raises what stands against the change. */
-  readonly require?: (work: Work, state: UserState) => Promise<void>;
+  readonly require?: (work: Work, state: UserState, held: readonly Permission[]) => Promise<void>;
   readonly also?: Addition;
   /** What the event is called, and by which rule; absent: `user.changed`. */
   readonly action?: { readonly name: string; readonly rule: string };
@@ -130,7 +130,8 @@ async function alterOrRefuse(
     // After the state was read: whoever sets another password meanwhile makes the write below miss its revision.
     const settled = await wish?.settle({ isProtected: isAdministrative(rules.role.get(state.role) ?? noPermissions) });
     const draft = withPassword(altered, settled?.change);
-    if (options.force !== true && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
+    const special = needsTransaction(options);
+    if (options.force !== true && !special && isDeepStrictEqual(draft, draftOfState(state))) return stored.view;
     const outcome = decideUser(state, draft, {
       rules,
       now,
@@ -139,8 +140,8 @@ async function alterOrRefuse(
       asserted: options.asserted,
       otherAdmin: undefined,
     });
-    const special = attempt >= optimisticAttemptsMax || needsTransaction(options);
-    if (special || state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
+    const late = attempt >= optimisticAttemptsMax;
+    if (special || late || state.decidedVersion !== rules.version || !isPlain(outcome, rules, state)) {
       const view = await alterInTransaction(deps, ctx, id, alter, settled, options);
       if (view !== "again") return view;
       continue;
@@ -201,8 +202,8 @@ async function alterInTransaction(
     if (state === undefined) throw noUser(id);
     if (state.administrative && !wasAdministrative) return "again";
     requireVersion(options, etagOfState(state), "user");
-    await options.require?.(work, state);
     const held = await lockAuthority(tx, ctx.principal, work.now);
+    await options.require?.(work, state, held);
     const authority = options.authority?.(state) ?? held;
     if (settled !== undefined && settled.stored !== (await findPasswordHash(tx, tenantId, id))) return "again";
     const draft = withPassword(alter(state), settled?.change);
