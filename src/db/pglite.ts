@@ -1,10 +1,15 @@
 /** PostgreSQL in the process. There is one connection, so whoever wants it stands in line. */
+import { setFlagsFromString } from "node:v8";
 import { PGlite, types as pgliteTypes } from "@electric-sql/pglite";
 import { limits } from "../limits.ts";
 import { overloaded } from "./constraints.ts";
 import type { Engine, Session, StatementOptions } from "./engine.ts";
 import { initialise } from "./pglite-initialise.ts";
 import { parsers, toWire } from "./values.ts";
+
+// V8 ends the process now and then when it throws away compiled WebAssembly ("Check failed: jit_page_->allocations_.erase",
+// https://github.com/nodejs/node/issues/64500, seen in a run of all tests): what is compiled stays, some megabytes of it.
+setFlagsFromString("--no-wasm-code-gc");
 
 export interface PgliteOptions {
   /** A folder; without one the database lives in memory. */

@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   chmodSync(folder, 0o711); // PostgreSQL may run as another user and has to pass through.
   const teardowns: (() => Promise<void>)[] = [];
   const answers: Record<string, () => Promise<string>> = {
-    "/pglite": onceOnly(() => dumpPglite(folder)),
+    "/pglite": onceOnly(() => dumpPglite(folder, teardowns)),
     "/postgres": onceOnly(async () => JSON.stringify(await startPostgres(join(folder, "postgres"), teardowns))),
   };
 
@@ -65,12 +65,13 @@ function onceOnly<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-async function dumpPglite(folder: string): Promise<string> {
+/** Stays open to the end: as long as somebody holds the compiled WebAssembly, all threads share it and none frees it. */
+async function dumpPglite(folder: string, teardowns: (() => Promise<void>)[]): Promise<string> {
   const engine = await openPglite();
+  teardowns.push(() => engine.close());
   await migrate(databaseOver(engine));
   const file = join(folder, "pglite.tar");
   writeFileSync(file, Buffer.from(await (await engine.dump()).arrayBuffer()));
-  await engine.close();
   return file;
 }
 
