@@ -9,8 +9,10 @@ import type { Handlers } from "./operation.ts";
 import { overviewHandlers } from "./overview.ts";
 import { poolHandlers } from "./pools.ts";
 import { promotionHandlers } from "./promotions.ts";
+import { reportHandlers } from "./reports.ts";
 import { roleHandlers } from "./roles.ts";
 import { settingsHandlers } from "./settings.ts";
+import { teamHandlers } from "./teams.ts";
 import { tenantHandlers } from "./tenants.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { usageHandlers } from "./usage.ts";
@@ -31,6 +33,8 @@ export const handlers: Handlers = {
   ...usageHandlers,
   ...meHandlers,
   ...bulkHandlers,
+  ...teamHandlers,
+  ...reportHandlers,
   ...roleHandlers,
   ...promotionHandlers,
   ...logHandlers,

@@ -47,3 +47,19 @@ export function sameIdentity(one: SignInIdentity, other: SignInIdentity): boolea
     one.emails.every((email, index) => email === other.emails[index])
   );
 }
+
+/** What a person is called: their display name, else their formatted name, else its parts; null: nothing of it is known. */
+export function displayNameOf(doc: JsonObject): string | null {
+  const name = doc.name;
+  const parts = isObject(name) ? [textOf(name.givenName), textOf(name.familyName)].filter((part) => part !== null) : [];
+  const formatted = isObject(name) ? textOf(name.formatted) : null;
+  return textOf(doc.displayName) ?? formatted ?? (parts.join(" ") || null);
+}
+
+function textOf(value: Json | undefined): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -9,7 +9,8 @@ export interface VisibleAgent {
   readonly display: string;
   /** One sentence for an IT admin. */
   readonly because: string;
-  readonly paths: readonly AgentPath[];
+  /** Every way in which it reaches the person. */
+  readonly paths: readonly Pick<AgentPath, "via" | "team" | "since">[];
 }
 
 /**
@@ -33,6 +34,7 @@ export async function findVisibleAgents(executor: Executor, tenantId: string, us
   const byAgent = Map.groupBy(paths, (path) => path.agentId);
   return [...byAgent].flatMap(([value, own]) => {
     const { visible, because } = decideVisibility(status, own);
-    return visible ? [{ value, display: own[0]?.agentName ?? "", because, paths: own }] : [];
+    const shown = own.map(({ via, team, since }) => ({ via, team, since }));
+    return visible ? [{ value, display: own[0]?.agentName ?? "", because, paths: shown }] : [];
   });
 }

@@ -9,7 +9,7 @@ import { Problem } from "../problems.ts";
 import { eventOf, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { requireVisible } from "./teams.ts";
-import { archived, lockManaged, readIds, unknownIds } from "./teams-steps.ts";
+import { archived, lockManaged, readIds, requireNamed, unknownIds } from "./teams-steps.ts";
 import { begin } from "./user-steps.ts";
 
 /** To whom an agent is granted, or is not any more. Ids of people, and of teams and workspaces. */
@@ -46,9 +46,9 @@ export async function grantAgent(
   return await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
     const { rules, now } = work;
-    const { users, teams } = readGrantees(to);
     const authority = await lockAuthority(tx, ctx.principal, now);
     const agent = requireAgent(await lockManaged(work, authority, agentId, "share"));
+    const { users, teams } = readGrantees(to);
     if (agent.archivedAt !== null) throw archived(agent, "it is granted");
     await requireGrantable(work, teams);
     const people = await lockPeopleStill(tx, rules.tenantId, users);
@@ -77,9 +77,9 @@ export async function revokeAgent(
 ): Promise<GrantOutcome<"removed" | "absent">[]> {
   return await deps.db.transaction(async (tx) => {
     const work = await begin(deps, ctx, tx);
-    const { users, teams } = readGrantees(from);
     const authority = await lockAuthority(tx, ctx.principal, work.now);
     const agent = requireAgent(await lockManaged(work, authority, agentId, "change"));
+    const { users, teams } = readGrantees(from);
     const gone = await removeGrants(tx, work.rules.tenantId, agent.id, users, teams);
     await recordGrants(work, "agent.revoked", agent, gone);
     const isGone = toSet(gone);
@@ -95,6 +95,7 @@ function requireAgent<Team extends Pick<TeamRow, "kind" | "name">>(team: Team): 
 }
 
 function readGrantees({ users, teams }: Grantees): { users: string[]; teams: string[] } {
+  requireNamed("users or teams", users, teams);
   return { users: readIds("user", "users", users), teams: readIds("team or workspace", "teams", teams) };
 }
 

@@ -19,7 +19,7 @@ import type { JsonObject, Permission, Status } from "../domain/model.ts";
 import { Problem } from "../problems.ts";
 import { eventOf, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
-import { archived, lockManaged, readIds, unknownIds } from "./teams-steps.ts";
+import { archived, lockManaged, readIds, requireNamed, unknownIds } from "./teams-steps.ts";
 import { begin } from "./user-steps.ts";
 
 /** Why somebody is in a team, as callers see it. */
@@ -94,6 +94,7 @@ export async function addToTeam(
   const { tx, rules } = work;
   const { tenantId } = rules;
   const team = await lockManaged(work, authority, teamId, "share");
+  requireNamed("users", users);
   if (team.archivedAt !== null) throw archived(team, "people are added");
   const ids = readIds("user", "users", users);
   const people = await lockPeopleStill(tx, tenantId, ids);
@@ -180,6 +181,7 @@ export async function removeFromTeam(
 ): Promise<RemovedMember[]> {
   const { tx, rules } = work;
   const team = await lockManaged(work, authority, teamId, "change");
+  requireNamed("users", users);
   const ids = readIds("user", "users", users);
   const gone = new Set(await removeManualMembers(tx, rules.tenantId, team.id, ids));
   const rest = Map.groupBy(await listSources(tx, rules.tenantId, ids, team.id), (row) => row.userId);

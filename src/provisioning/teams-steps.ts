@@ -83,6 +83,12 @@ export function readIds(what: string, attribute: string, ids: readonly string[])
   return [...new Set(ids.map((id) => id.toLowerCase()))];
 }
 
+/** Problem `invalidValue` for a change that names nobody. */
+export function requireNamed(attribute: string, ...lists: readonly (readonly string[])[]): void {
+  if (lists.some((ids) => ids.length > 0)) return;
+  throw new Problem("invalidValue", `Name somebody in ${attribute}: nothing was changed.`, { facts: { attribute } });
+}
+
 /** A team as the log names it. */
 export function toLogged({ kind, name }: Pick<TeamRow, "kind" | "name">): JsonObject {
   return { kind, name };
