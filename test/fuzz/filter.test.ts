@@ -23,7 +23,7 @@ describe(`a filter that is printed and parsed again is the same (${identity.numR
     fc.assert(
       fc.property(filters, (filter) => {
         const printed = printFilter(filter);
-        expect(parseFilter(type, printed)).toEqual(parseFilter(type, printFilter(parseFilter(type, printed))));
+        expect(parseFilter(type, printed)).toEqual(filter);
         expect(printFilter(parseFilter(type, printed))).toBe(printed);
       }),
       identity,

@@ -49,10 +49,10 @@ function complex(attribute: AttributeDoc, options: { nulls?: boolean } = {}): fc
 }
 
 function elements(attribute: AttributeDoc): fc.Arbitrary<Json> {
-  return fc.oneof(
-    { weight: 3, arbitrary: fc.array(complex(attribute), { minLength: 1, maxLength: 3 }) },
-    complex(attribute),
-  );
+  const list = fc.array(complex(attribute), { minLength: 1, maxLength: 3 });
+  // The same element twice is one.
+  const doubled = list.map((some) => [...some, ...some.slice(0, 1)]);
+  return fc.oneof({ weight: 3, arbitrary: list }, doubled, complex(attribute));
 }
 
 const attributes = Object.entries(schemas).flatMap(([schema, list]) =>
