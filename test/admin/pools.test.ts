@@ -114,9 +114,83 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       { seats: "3" },
       { seats: 1_000_001 },
       { seats: 1, price: 0 },
+      { quote: "" },
+      { quote: 5 },
+      { quote: null, seats: 1 },
     ])("refuses %j", async (body) => {
       const { status } = await tenant.call("purchaseSeats", { params: { tier: "standard" }, body });
       expect(status).toBe(400);
+    });
+  });
+
+  describe("quotes", () => {
+    const offer = async (body: object = { seats: 3 }) =>
+      (await tenant.call("quoteSeats", { params: { tier: "standard" }, body })).body;
+    const authorise = (body: object, token?: string) =>
+      tenant.call("purchaseSeats", { params: { tier: "standard" }, body, ...(token ? { token } : {}) });
+
+    it("A-3: one asks, another authorises, and it is bought once", async () => {
+      for (const [key, permission] of [
+        ["finance", "billing.manage"],
+        ["buyer", "licenses.purchase"],
+      ] as const) {
+        await tenant.call("createRole", { body: { key, name: key, rank: 20, permissions: [permission] } });
+      }
+      const [finance, buyer] = [
+        await tenant.mint({ scopes: ["api"], role: "finance" }),
+        await tenant.mint({ scopes: ["api"], role: "buyer" }),
+      ];
+      const made = await call(server, "quoteSeats", {
+        token: finance,
+        params: { tier: "standard" },
+        body: { seats: 3 },
+      });
+      const { id } = made.body;
+      expect((await authorise({ quote: id }, finance)).status).toBe(403);
+      const first = await authorise({ quote: id }, buyer);
+      expect([first.status, first.body.purchased]).toEqual([200, 5]);
+      expect((await authorise({ quote: id, seats: 3 }, buyer)).body).toEqual(first.body);
+      const { body } = await call(server, "getQuote", { token: finance, params: { id } });
+      expect(body).toMatchObject({ state: "used", seats: 3 });
+      expect(body.usedBy.id).not.toBe(body.madeBy.id);
+      expect((await call(server, "listPools", { token: buyer })).status).toBe(403);
+    });
+
+    it("are listed in pages, the latest first", async () => {
+      const ids: string[] = [];
+      for (const seats of [1, 2, 3]) ids.unshift((await offer({ seats })).id);
+      const first = await tenant.call("listQuotes", { query: { limit: 2 } });
+      expect(first.body.quotes.map((one: { id: string }) => one.id)).toEqual(ids.slice(0, 2));
+      const rest = await tenant.call("listQuotes", { query: { limit: 2, cursor: first.body.nextCursor } });
+      expect(rest.body.quotes.map((one: { id: string }) => one.id)).toEqual(ids.slice(2));
+      expect(rest.body.nextCursor).toBeNull();
+      expect((await tenant.call("listQuotes", { query: { cursor: "x" } })).body.code).toBe("invalidValue");
+      const other = await aTenant(server);
+      expect((await other.call("listQuotes")).body.quotes).toEqual([]);
+    });
+
+    it("say what is wrong with them", async () => {
+      const { id } = await offer();
+      expect((await authorise({ quote: id, seats: 4 })).body).toMatchObject({
+        code: "invalidValue",
+        attribute: "quote",
+      });
+      expect((await authorise({ quote: "none" })).body).toMatchObject({ code: "notFound", attribute: "quote" });
+      const wrong = await tenant.call("purchaseSeats", { params: { tier: "pro" }, body: { quote: id } });
+      expect(wrong.body.code).toBe("invalidValue");
+      server.now = new Date(Date.now() + 73 * 3600_000);
+      expect((await authorise({ quote: id })).body).toMatchObject({ status: 409, code: "stale" });
+      expect((await tenant.call("getQuote", { params: { id } })).body.state).toBe("expired");
+      expect((await pool()).purchased).toBe(2);
+    });
+
+    it("of an upgrade name a higher tier", async () => {
+      expect((await offer({ seats: 1, to: "pro" })).monthlyDifference).toBe(15);
+      const asked = (body: object, tier = "standard") => tenant.call("quoteSeats", { params: { tier }, body });
+      expect((await asked({ seats: 1, to: "gold" })).body).toMatchObject({ code: "unknownTier", attribute: "to" });
+      expect((await asked({ seats: 1, to: "standard" }, "pro")).body.code).toBe("invalidValue");
+      expect((await asked({ seats: 3, to: "pro" })).body.code).toBe("conflict");
+      expect((await asked({ seats: 1, from: "pro" })).status).toBe(400);
     });
   });
 
@@ -138,10 +212,175 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       expect((await reduce(3)).body.purchased).toBe(0);
     });
 
+    it("LIC-6: gives back once for one key", async () => {
+      const headers = { "Idempotency-Key": "give-1" };
+      const once = () => tenant.call("reduceSeats", { params: { tier: "standard" }, body: { seats: 1 }, headers });
+      const first = await once();
+      expect((await once()).body).toEqual(first.body);
+      expect((await pool()).purchased).toBe(1);
+    });
+
     it("is now or at the renewal, and at no other time", async () => {
       expect((await give(1, "renewal")).body).toMatchObject({ purchased: 2, reductions: [{ seats: 1 }] });
       expect((await give(1, "later")).status).toBe(400);
     });
+  });
+
+  describe("cancelReduction", () => {
+    it("takes a reduction off the list, once", async () => {
+      const { reductions } = (await give(1, "renewal")).body;
+      const params = { tier: "standard", id: reductions[0].id };
+      expect(reductions[0]).toMatchObject({ seats: 1, scheduledBy: { label: "admin" } });
+      expect((await tenant.call("cancelReduction", { params: { ...params, tier: "pro" } })).status).toBe(404);
+      expect((await tenant.call("cancelReduction", { params })).body.reductions).toEqual([]);
+      expect((await tenant.call("cancelReduction", { params })).body.code).toBe("notFound");
+    });
+
+    it("there is no more to give back at the renewal than there is", async () => {
+      await give(2, "renewal");
+      expect((await give(1, "renewal")).body).toMatchObject({
+        status: 409,
+        code: "conflict",
+        purchased: 2,
+        scheduled: 2,
+      });
+      await tenant.call("patchPool", { params: { tier: "standard" }, body: { renewsOn: null } });
+      expect((await give(1, "renewal")).body.detail).toMatch(/renewsOn/);
+    });
+  });
+
+  describe("upgradeSeats", () => {
+    const raise = (body: object, tier = "standard", headers = {}) =>
+      tenant.call("upgradeSeats", { params: { tier }, body, headers });
+
+    it("A-11: turns seats into seats of a higher tier, with the people named", async () => {
+      const [first] = await people(1);
+      const { body } = await raise({ to: "pro", seats: 2, users: [first!.id] }, "standard", {
+        "Idempotency-Key": "up",
+      });
+      expect(body).toMatchObject({ from: { purchased: 0 }, to: { purchased: 2, used: 1, monthlyCost: 50 } });
+      const again = await raise({ to: "pro", seats: 2, users: [first!.id] }, "standard", { "Idempotency-Key": "up" });
+      expect(again.body).toEqual(body);
+      const user = await tenant.call("getUser", { params: { id: first!.id } });
+      expect(user.body).toMatchObject({ tierPin: "pro", license: { tier: "pro", status: "assigned" } });
+    });
+
+    it("happens once for a quote, and at its price", async () => {
+      const quote = await tenant.call("quoteSeats", { params: { tier: "standard" }, body: { seats: 1, to: "pro" } });
+      const { body } = await raise({ to: "pro", quote: quote.body.id });
+      expect(body.to.purchased).toBe(1);
+      expect((await raise({ to: "pro", quote: quote.body.id })).body).toEqual(body);
+      expect((await raise({ to: "pro", quote: "none" })).body.code).toBe("notFound");
+      const other = await tenant.call("quoteSeats", { params: { tier: "standard" }, body: { seats: 1, to: "pro" } });
+      server.now = new Date(Date.now() + 73 * 3600_000);
+      expect((await raise({ to: "pro", quote: other.body.id })).body.code).toBe("stale");
+    });
+
+    it("says what stands in the way", async () => {
+      const [first, second] = await people(2);
+      const plain = await tenant.user({ userName: "plain@example.com" });
+      const code = async (body: object, tier?: string) => (await raise(body, tier)).body.code;
+      expect(await code({ to: "pro", seats: 1 })).toBe("belowUsed");
+      expect(await code({ to: "gold", seats: 1 })).toBe("unknownTier");
+      expect(await code({ to: "standard", seats: 1 }, "pro")).toBe("invalidValue");
+      expect(await code({ to: "pro", seats: 1, users: [first!.id, second!.id] })).toBe("invalidValue");
+      expect(await code({ to: "pro", users: ["nobody"] })).toBe("notFound");
+      expect(await code({ to: "pro", users: [plain.id] })).toBe("conflict");
+      for (const body of [
+        {},
+        { to: "pro", seats: 0 },
+        { seats: 1 },
+        { to: "pro", users: "x" },
+        { to: "pro", more: 1 },
+      ]) {
+        expect((await raise(body)).status, JSON.stringify(body)).toBe(400);
+      }
+      const avoxi = await aTenant(server, { preset: "avoxi", seats: { contact: 4 } });
+      const { body } = await avoxi.call("upgradeSeats", {
+        params: { tier: "contact" },
+        body: { to: "enterprise", seats: 1 },
+      });
+      expect(body).toMatchObject({ code: "belowMinimum", rule: "LIC-7", minimum: 3 });
+    });
+  });
+
+  describe("transferSeat", () => {
+    const move = (from: string, to: string, tier = "standard") =>
+      tenant.call("transferSeat", { params: { tier }, body: { from, to } });
+
+    it("LIC-4: hands a seat on, and says what both hold now", async () => {
+      const [first] = await people(3);
+      const plain = await tenant.user({ userName: "plain@example.com" });
+      const { body } = await move(first!.id, plain.id);
+      expect(body).toMatchObject({
+        from: { id: first!.id, tierPin: "none", license: { status: "none" } },
+        to: { id: plain.id, tierPin: "standard", license: { status: "assigned", tier: "standard" } },
+      });
+      expect((await move(first!.id, plain.id)).body).toEqual(body);
+      expect(await pool()).toMatchObject({ used: 2, waitlisted: 1 });
+    });
+
+    it("says what stands in the way", async () => {
+      const [first, second, third] = await people(3);
+      const stranger = await (await aTenant(server)).user({ userName: "stranger@example.com" });
+      const code = async (from: string, to: string, tier?: string) => (await move(from, to, tier)).body.code;
+      expect(await code(third!.id, first!.id)).toBe("conflict");
+      expect(await code(first!.id, second!.id)).toBe("conflict");
+      expect(await code(first!.id, first!.id)).toBe("invalidValue");
+      expect(await code(first!.id, third!.id, "pro")).toBe("conflict");
+      expect(await code(first!.id, stranger.id)).toBe("notFound");
+      expect(await code("nobody", third!.id)).toBe("notFound");
+    });
+  });
+
+  it("P-10: a license taken away is in the pool again, for another person, and its holder no longer signs in", async () => {
+    const omni = await aTenant(server, { preset: "power-omni", seats: { licensed: 1 } });
+    const wish = { [usher]: { licenseTier: "licensed" } };
+    const ada = await omni.user({ userName: "ada@example.com", ...wish });
+    const bob = await omni.user({ userName: "bob@example.com", ...wish });
+    const token = await omni.mint({ scopes: ["access"], role: "administrator" });
+    const mayEnter = async (id: string) => {
+      const body = {
+        subject: { type: "user", id },
+        action: { name: "sign-in" },
+        resource: { type: "application", id: "x" },
+      };
+      return (await call(server, "evaluateAccess", { token, body })).body.decision;
+    };
+    expect([await mayEnter(ada.id), await mayEnter(bob.id)]).toEqual([true, false]);
+    await omni.call("changeUser", { params: { id: ada.id }, body: { tier: "none" } });
+    expect([await mayEnter(ada.id), await mayEnter(bob.id)]).toEqual([false, true]);
+    await omni.call("changeUser", { params: { id: bob.id }, body: { tier: "none" } });
+    expect((await omni.call("getPool", { params: { tier: "licensed" } })).body).toMatchObject({
+      purchased: 1,
+      used: 0,
+      available: 1,
+      monthlyCost: 30,
+    });
+  });
+
+  it("P-4: a Collaborator sees neither pools nor prices, and a Manager pools without prices", async () => {
+    const omni = await aTenant(server, { preset: "power-omni", seats: { licensed: 1 } });
+    const collaborator = await omni.mint({ scopes: ["api"], role: "collaborator" });
+    for (const [id, body] of [
+      ["listPools"],
+      ["getPool"],
+      ["quoteSeats", { seats: 1 }],
+      ["listQuotes"],
+      ["purchaseSeats", { seats: 1 }],
+      ["reduceSeats", { seats: 1 }],
+      ["upgradeSeats", { to: "licensed", seats: 1 }],
+      ["patchPool", { whenFull: "refuse" }],
+    ] as [string, object?][]) {
+      const { status } = await call(server, id, { token: collaborator, params: { tier: "licensed" }, body });
+      expect([id, status]).toEqual([id, 403]);
+    }
+    const overview = await call(server, "getOverview", { token: collaborator });
+    expect(Object.keys(overview.body)).toEqual(["users", "openPromotions", "withoutAdmin"]);
+    const manager = await tenant.mint({ scopes: ["api"], role: "manager" });
+    const seen = (await call(server, "getPool", { token: manager, params: { tier: "standard" } })).body;
+    expect(seen).toMatchObject({ purchased: 2, minimum: 0, billingCycle: "monthly" });
+    for (const name of ["unitPrice", "currency", "monthlyCost"]) expect(seen).not.toHaveProperty(name);
   });
 
   describe("the waitlist", () => {
@@ -203,6 +442,8 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       for (const body of [
         { whenFull: "explode" },
         { unitPrice: -1 },
+        { unitPrice: 9.999 },
+        { billingCycle: "weekly" },
         { renewsOn: "soon" },
         { purchased: 5 },
         { minimum: 0 },
@@ -219,11 +460,15 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       purchaseSeats: { seats: 1 },
       reduceSeats: { seats: 1 },
       prioritizeWaiting: { priority: 1 },
+      upgradeSeats: { to: "pro", seats: 1 },
+      transferSeat: { from: params.id, to: "0190a0b0-0000-7000-8000-0000000000fe" },
     };
     for (const [operation, body] of Object.entries(bodies)) {
       expect((await tenant.call(operation, { params, body })).status, operation).toBe(404);
     }
-    expect((await tenant.call("listWaitlist", { params })).status).toBe(404);
+    for (const operation of ["listWaitlist", "getPool", "cancelReduction"]) {
+      expect((await tenant.call(operation, { params })).status, operation).toBe(404);
+    }
   });
 
   it("P-1: the overview counts people and seats", async () => {
@@ -241,7 +486,11 @@ describeOnBoth("pools", (getDb: () => OpenDatabase) => {
       active: 4,
       inactive: 1,
     });
-    expect(body).toMatchObject({ withoutAdmin: false, openPromotions: 0 });
+    expect(body).toMatchObject({
+      withoutAdmin: false,
+      openPromotions: 0,
+      monthlyCosts: [{ currency: "USD", amount: 20 }],
+    });
     expect(body.pools).toEqual((await tenant.call("listPools")).body.pools);
     const token = await tenant.mint({ scopes: ["api"], role: "manager" });
     expect((await call(server, "getOverview", { token })).status).toBe(200);
