@@ -8,12 +8,12 @@ import { reduce } from "../../src/provisioning/pools-reduce.ts";
 import { renewPools } from "../../src/provisioning/pools-renewal.ts";
 import { transferSeat } from "../../src/provisioning/pools-transfer.ts";
 import { upgrade } from "../../src/provisioning/pools-upgrade.ts";
-import { createUser, deleteUser } from "../../src/provisioning/users.ts";
+import { changeAccess, createUser, deleteUser, getAccount } from "../../src/provisioning/users.ts";
 import { describeOnPostgres } from "../helpers/database.ts";
-import { ended, pausing, tally, together } from "../helpers/races.ts";
+import { ended, eventually, pausing, tally, together } from "../helpers/races.ts";
 import { aUser, makeDeps, makeTenant, type TestDeps, type TestTenant } from "../helpers/tenant.ts";
 import { brokenAtRest, brokenNow } from "./invariants.ts";
-import { range, wants } from "./races/setting.ts";
+import { blocked, range, wants } from "./races/setting.ts";
 
 describeOnPostgres(
   "races of billing",
@@ -89,6 +89,25 @@ describeOnPostgres(
         ]);
       }
       expect((await pool()).purchased).toBe(10);
+      expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
+    });
+
+    it("LIC-4: a giver who waits for more is served before the seat is handed on or after, and never loses another", async () => {
+      for (const _ of range(5)) await person("enterprise");
+      const [giver, receiver] = [await person("contact"), await person()];
+      await changeAccess(deps, tenant.admin, giver.id, { tier: "enterprise" });
+      const { db, pause } = pausing(getDb());
+      const moving = pause("seats_transfer");
+      const transferring = transferSeat({ ...deps, db }, tenant.admin, { from: giver.id, to: receiver.id });
+      await moving.reached;
+      let isBought = false;
+      const buying = purchase(deps, tenant.admin, "enterprise", 3).then(() => {
+        isBought = true;
+      });
+      await eventually(async () => isBought || (await blocked(deps)) > 0);
+      moving.resume();
+      await Promise.all([transferring, buying]);
+      expect((await getAccount(deps, tenant.admin, receiver.id)).license).toMatchObject({ tier: "contact" });
       expect(await brokenAtRest(getDb(), tenant)).toEqual([]);
     });
 
