@@ -5,8 +5,10 @@ export const limits = {
   scimBodyBytesMax: 8 * 1024 * 1024,
   /** A body of the management API: the largest mapping document in use is a tenth of this. Beyond: 413. */
   apiBodyBytesMax: 1024 * 1024,
-  /** A body of access evaluation: one question. Beyond: 413. */
+  /** A body of access evaluation: as many questions as one may hold, with ids. Beyond: 413. */
   accessBodyBytesMax: 64 * 1024,
+  /** Questions of one message of access evaluation, as openapi.yaml has it: a page of things to show. Beyond: 400. */
+  evaluationsMax: 250,
   /** A request for an access token: a form of a few short fields. Beyond: 413. */
   oauthBodyBytesMax: 16 * 1024,
   /** People of one bulk action: a large customer's whole department. Beyond: 400. */

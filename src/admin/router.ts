@@ -8,34 +8,61 @@ import * as OpenApiValidator from "express-openapi-validator";
 import { authenticate } from "../auth/authenticate.ts";
 import { requirePermission } from "../auth/authority.ts";
 import { type Principal, requireOperator, requireScope } from "../auth/principal.ts";
-import { countingFailures } from "../auth/rate-limiter.ts";
+import { countingFailures, type Use } from "../auth/rate-limiter.ts";
+import { Recogniser, type Recognition } from "../auth/recognise.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
 import { isUuid } from "../provisioning/users.ts";
+import { confirmRefusal, returnRequestId } from "./access-door.ts";
 import { apiDocument, type Operation, operations } from "./api-document.ts";
 import { readBody } from "./body.ts";
 import { handlers } from "./handlers.ts";
 import type { AdminDeps, Call } from "./operation.ts";
 
-/** The doors by the path that they are mounted at. */
-export function createAdminRouters(deps: AdminDeps): Readonly<Record<"/api/v1" | "/access/v1", Router>> {
-  requireAllHandled();
-  const validate = createValidator();
-  return {
-    "/api/v1": createRouter(deps, "/api/v1", validate, limits.apiBodyBytesMax),
-    "/access/v1": createRouter(deps, "/access/v1", validate, limits.accessBodyBytesMax),
-  };
+interface Door {
+  readonly base: "/api/v1" | "/access/v1";
+  readonly use: Use;
+  readonly bodyBytesMax: number;
+  /** Who the Authorization header proves; raises `unauthorized`. */
+  recognise(header: string | undefined): Promise<Recognition>;
 }
 
-function createRouter(deps: AdminDeps, base: string, validate: RequestHandler[], bodyBytesMax: number): Router {
+/** The doors by the path that they are mounted at. */
+export function createAdminRouters(deps: AdminDeps): Readonly<Record<Door["base"], Router>> {
+  requireAllHandled();
+  const validate = createValidator();
+  const management: Door = {
+    base: "/api/v1",
+    use: "management",
+    bodyBytesMax: limits.apiBodyBytesMax,
+    recognise: async (header) => ({
+      principal: await authenticate(deps, header),
+      db: deps.db,
+      confirm: async () => {},
+    }),
+  };
+  const recogniser = new Recogniser(deps);
+  const access: Door = {
+    base: "/access/v1",
+    use: "access",
+    bodyBytesMax: limits.accessBodyBytesMax,
+    recognise: (header) => recogniser.recognise(header),
+  };
+  return { "/api/v1": createRouter(deps, management, validate), "/access/v1": createRouter(deps, access, validate) };
+}
+
+function createRouter(deps: AdminDeps, door: Door, validate: RequestHandler[]): Router {
+  const { base, bodyBytesMax } = door;
   const router = Router({ caseSensitive: true, strict: true });
   // AUTH-1: before anything else, so that a route added tomorrow is closed as well.
   router.use(async (req, res, next) => {
-    const principal = await countingFailures(deps.limiter, req.socket.remoteAddress, () =>
-      authenticate(deps, req.get("authorization")),
+    if (door.use === "access") returnRequestId(req, res);
+    const recognition = await countingFailures(deps.limiter, req.socket.remoteAddress, () =>
+      door.recognise(req.get("authorization")),
     );
-    deps.limiter?.admit(principal, base === "/access/v1" ? "access" : "management");
-    res.locals.principal = principal;
+    const { principal } = recognition;
+    deps.limiter?.admit(principal, door.use);
+    Object.assign(res.locals, { principal, recognition });
     next();
   });
   const own = operations.filter((operation) => operation.path.startsWith(`${base}/`));
@@ -49,6 +76,7 @@ function createRouter(deps: AdminDeps, base: string, validate: RequestHandler[],
   router.use(() => {
     throw new Problem("notFound", "The management API has no such operation; openapi.yaml lists them.");
   });
+  router.use(confirmRefusal);
   return router;
 }
 
@@ -88,6 +116,7 @@ function handle(deps: AdminDeps, operation: Operation): RequestHandler {
     // What is no id names nothing, here or in another tenant: the same answer for both.
     if (call.params.id !== undefined && !isUuid(call.params.id)) throw new Problem("notFound", "Nothing has this id.");
     const answer = await handler(call);
+    await (res.locals.recognition as Recognition).confirm();
     res.set({ ...answer.headers });
     if (answer.body === undefined) res.status(answer.status ?? 204).end();
     else res.status(answer.status ?? 200).json(answer.body);
@@ -95,8 +124,9 @@ function handle(deps: AdminDeps, operation: Operation): RequestHandler {
 }
 
 function toCall(deps: AdminDeps, operation: Operation, req: Request, res: Response): Call {
+  const { db } = res.locals.recognition as Recognition;
   return {
-    deps,
+    deps: { ...deps, db },
     ctx: { principal: res.locals.principal, requestId: String(res.locals.requestId ?? deps.newId()), door: "api" },
     operationId: operation.id,
     params: req.params as Record<string, string>,

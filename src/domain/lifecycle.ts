@@ -21,20 +21,28 @@ function toUtc(text: Json | undefined): string | null {
   return instant === undefined ? null : formatInstant(instant);
 }
 
-/** Whether a moment lies within the user's dates: from the start on, and before the end. */
-export function withinDates(doc: UserDoc, now: Date): boolean {
-  const { startsAt, endsAt } = activeTime(doc);
-  return (
-    !(startsAt !== null && now.getTime() < Date.parse(startsAt)) &&
-    !(endsAt !== null && now.getTime() >= Date.parse(endsAt))
-  );
+/** What the status follows from, as it is stored: the client's `active` and dates, what an Admin and the invited said. */
+export interface Presence {
+  readonly active: boolean;
+  readonly suspended: boolean;
+  readonly accepted: boolean;
+  readonly invitationExpiresAt: string | null;
+  readonly startsAt: string | null;
+  readonly endsAt: string | null;
 }
 
 /** USR-1: the decided status. What the client says is one condition among four. */
 export function decideStatus(user: LifecycleFacts, now: Date): Status {
-  if (!user.doc.active || user.suspended || !withinDates(user.doc, now)) return "inactive";
-  if (user.accepted) return "active";
-  return hasExpired(user.invitationExpiresAt, now) ? "inactive" : "pending";
+  return statusOf({ ...user, active: user.doc.active, ...activeTime(user.doc) }, now);
+}
+
+/** The same of what is stored. Somebody is active from the start on, and before the end (USR-7). */
+export function statusOf(user: Presence, now: Date): Status {
+  const { active, suspended, accepted, invitationExpiresAt, startsAt, endsAt } = user;
+  const begun = startsAt === null || now.getTime() >= Date.parse(startsAt);
+  if (!active || suspended || !begun || hasExpired(endsAt, now)) return "inactive";
+  if (accepted) return "active";
+  return hasExpired(invitationExpiresAt, now) ? "inactive" : "pending";
 }
 
 function hasExpired(expiresAt: string | null, now: Date): boolean {

@@ -1,6 +1,6 @@
 /**
- * The OAuth 2 door: the token endpoint, the keys that its tokens are signed with, and the document that says where both
- * are. Public by purpose: a client comes here to get a credential, and proves itself in the request.
+ * The OAuth 2 door: the token endpoint, the keys that its tokens are signed with, and the documents that say where these
+ * and access evaluation are. Public by purpose: a client comes here to get a credential, and proves itself in the request.
  */
 import express, { type Request, type RequestHandler, Router } from "express";
 import type { AccessTokens } from "../auth/oauth/access-tokens.ts";
@@ -11,6 +11,7 @@ import { scopes } from "../auth/principal.ts";
 import { countingFailures } from "../auth/rate-limiter.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
+import { answerAuthzenConfiguration } from "./authzen.ts";
 
 export interface OauthDeps extends GrantDeps {
   readonly accessTokens: Pick<AccessTokens, "issue" | "keys">;
@@ -35,7 +36,12 @@ export function createOauthRouters(deps: OauthDeps): Readonly<Record<"/oauth" | 
   });
   const wellKnown = Router();
   wellKnown.get("/oauth-authorization-server", named, answerMetadata(deps));
-  wellKnown.use(refuseMethods({ "/oauth-authorization-server": "GET, HEAD" }));
+  wellKnown.get(
+    "/authzen-configuration",
+    named,
+    answerAuthzenConfiguration((req) => originOf(deps, req)),
+  );
+  wellKnown.use(refuseMethods({ "/oauth-authorization-server": "GET, HEAD", "/authzen-configuration": "GET, HEAD" }));
   return { "/oauth": oauth, "/.well-known": wellKnown };
 }
 

@@ -21,6 +21,8 @@ export interface RulesStore {
   recent(executor: Executor, tenantId: string): Promise<TenantRules>;
   /** The rules as of now. */
   current(executor: Executor, tenantId: string): Promise<TenantRules>;
+  /** The rules of a version that was read with something else; later ones where they have moved since. */
+  at(executor: Executor, tenantId: string, version: number | undefined): Promise<TenantRules>;
   /** The rules as of now, held still until the transaction ends. */
   shared(executor: Executor, tenantId: string): Promise<TenantRules>;
   /** The rules as of now, locked for an edit. */
@@ -74,6 +76,7 @@ export function createRulesStore(): RulesStore {
       return await current(executor, tenantId);
     },
     current,
+    at,
     shared: async (executor, tenantId) => at(executor, tenantId, await shareRules(executor, tenantId)),
     locked: async (executor, tenantId) => at(executor, tenantId, await lockRules(executor, tenantId)),
     edited: load,

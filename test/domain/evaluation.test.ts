@@ -1,10 +1,23 @@
 /** Access evaluation: what a person may do right now, and why. LIC-9's part is in lic.test.ts. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { evaluateAccess } from "../../src/domain/evaluation.ts";
+import { type EvaluatedPerson, evaluateAccess } from "../../src/domain/evaluation.ts";
 import type { UserState } from "../../src/domain/model.ts";
-import { isReserved, reservedPermissions } from "../../src/domain/permissions.ts";
-import { aDoc, change, named, newcomer, now, roles, somebody, someDraft, someEntries, someRules } from "./facts.ts";
+import { isReserved, permissionCatalogue, reservedPermissions } from "../../src/domain/permissions.ts";
+import {
+  aDoc,
+  change,
+  named,
+  newcomer,
+  now,
+  personOf,
+  roles,
+  someAuthority,
+  somebody,
+  someDraft,
+  someEntries,
+  someRules,
+} from "./facts.ts";
 
 const rules = someRules({ groups: someEntries });
 const teams = [{ value: "t1", display: "Sales", kind: "team" }];
@@ -15,7 +28,7 @@ function may(
   resource: { type: string; id: string } | null = null,
   at = now,
 ) {
-  return evaluateAccess(state && { state, teams }, { action, resource }, rules, at);
+  return evaluateAccess(state && personOf(state, teams), { action, resource }, rules, at);
 }
 
 describe("USR-1, USR-7: who may sign in", () => {
@@ -71,6 +84,26 @@ describe("what a role holds", () => {
     expect(may(state, action)).toMatchObject({ decision, context: { role: key } });
   });
 
+  const kinds = ["team", "workspace", "queue", "agent"] as const;
+  it.each(kinds)("own teams: of kind %s", (kind) => {
+    const lead = personOf(somebody(rules, { doc: named.text("lead") }), [{ value: "t1", display: "X", kind }]);
+    const reaches = (type: string) =>
+      evaluateAccess(lead, { action: "teams.manage", resource: { type, id: "t1" } }, rules, now).decision;
+    // Agents are no unit of people.
+    const expected = kinds.filter((type) => kind !== "agent" && (type === "team" || type === kind));
+    expect(kinds.filter(reaches)).toEqual(expected);
+    const facts = {
+      teamsOf: new Map([
+        ["u2", ["t1", "t9"]],
+        ["u3", ["t9"]],
+      ]),
+      agents: new Set<string>(),
+    };
+    const about = (id: string) => ({ action: "teams.manage", resource: { type: "user", id } });
+    const met = ["u2", "u3", "u4"].filter((id) => evaluateAccess(lead, about(id), rules, now, facts).decision);
+    expect(met).toEqual(kind === "agent" ? [] : ["u2"]);
+  });
+
   it("for one's own teams only needs one of them as the resource", () => {
     const lead = somebody(rules, { doc: named.text("lead") });
     expect(may(lead, "teams.manage").decision).toBe(false);
@@ -81,6 +114,71 @@ describe("what a role holds", () => {
   });
 });
 
+describe("what the context lists", () => {
+  const settings = fc.record({ licenseRequired: fc.boolean() });
+  const seat = fc.constantFrom(null, "pro", "standard", "viewer");
+
+  it("is what a question of that name alone is answered with yes, and no other name of the catalogue is", () => {
+    fc.assert(
+      fc.property(someDraft, someAuthority, settings, seat, (draft, authority, wanted, held) => {
+        const facts = someRules({ groups: someEntries, settings: wanted });
+        const state = change(facts, newcomer(facts), draft, { authority, direct: false }).state;
+        const person = { ...personOf(state, teams), seat: held };
+        const decide = (action: string) => evaluateAccess(person, { action, resource: null }, facts, now);
+        const { permissions } = decide("sign-in").context;
+        for (const { name } of permissionCatalogue) {
+          expect([name, decide(name).decision]).toEqual([name, permissions.includes(name)]);
+        }
+        for (const name of permissions) expect([name, decide(name).decision]).toEqual([name, true]);
+      }),
+    );
+  });
+
+  it("is nothing for who may not sign in: invited, or without the license that it needs", () => {
+    const strict = someRules({ settings: { licenseRequired: true } });
+    const owner = { ...newcomer(strict), role: "editor" };
+    for (const person of [personOf(owner), { ...personOf(owner), accepted: false }]) {
+      const { decision, context } = evaluateAccess(person, { action: "content.edit", resource: null }, strict, now);
+      expect([decision, context.role, context.permissions]).toEqual([false, "editor", []]);
+    }
+    const licensed = { ...personOf(owner), seat: "viewer" };
+    expect(evaluateAccess(licensed, { action: "content.edit", resource: null }, strict, now).decision).toBe(true);
+  });
+});
+
+describe("P-6: an agent needs the permission and that it is shared", () => {
+  const held = { ...personOf(somebody(rules, { doc: named.text("user") })), role: "agent-user" };
+  const wider = someRules({
+    roles: [...roles, { key: "agent-user", name: "A", rank: 1, permissions: ["agents.use"], builtIn: false }],
+  });
+  const use = (person: EvaluatedPerson, resource: { type: string; id: string } | null, agents: string[]) =>
+    evaluateAccess(person, { action: "agents.use", resource }, wider, now, {
+      teamsOf: new Map(),
+      agents: new Set(agents),
+    });
+
+  it.each([
+    ["shared", held, "a1", ["a1"], true],
+    ["not shared", held, "a1", [], false],
+    ["another one shared", held, "a1", ["a2"], false],
+    ["shared, without the permission", { ...held, role: "user" }, "a1", ["a1"], false],
+  ])("%s: %s", (_name, person, id, agents, decision) => {
+    expect(use(person, { type: "agent", id }, agents).decision).toBe(decision);
+  });
+
+  it("and asked of no agent, is the permission alone", () => {
+    expect(use(held, null, []).decision).toBe(true);
+    expect(use(held, { type: "application", id: "a1" }, []).decision).toBe(true);
+  });
+
+  it("holds for who manages agents, too: managing is another permission", () => {
+    const owner = personOf(somebody(wider, { doc: named.text("owner") }));
+    expect(use(owner, { type: "agent", id: "a1" }, []).decision).toBe(false);
+    const manage = { action: "agents.manage", resource: { type: "agent", id: "a1" } };
+    expect(evaluateAccess(owner, manage, wider, now).decision).toBe(true);
+  });
+});
+
 describe("GRD-5: what is reserved needs the grant behind it", () => {
   it("a role that gained a permission since gives its holder what was granted, and no more", () => {
     const state = somebody(rules, { doc: named.text("helpdesk") });
@@ -88,7 +186,7 @@ describe("GRD-5: what is reserved needs the grant behind it", () => {
       role.key === "helpdesk" ? { ...role, permissions: ["users.manage", "roles.manage"] } : role,
     );
     const next = someRules({ roles: wider });
-    const ask = (action: string) => evaluateAccess({ state, teams }, { action, resource: null }, next, now);
+    const ask = (action: string) => evaluateAccess(personOf(state, teams), { action, resource: null }, next, now);
     expect([ask("users.manage").decision, ask("roles.manage").decision]).toEqual([true, false]);
     expect(ask("x").context.permissions).not.toContain("roles.manage");
   });

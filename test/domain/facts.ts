@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type { TenantRules } from "../../src/domain/access.ts";
 import { type Circumstances, type Decision, decideUser, type Outcome } from "../../src/domain/decide.ts";
 import type { Draft } from "../../src/domain/draft.ts";
+import type { EvaluatedPerson } from "../../src/domain/evaluation.ts";
+import { activeTime } from "../../src/domain/lifecycle.ts";
 import type {
   Binding,
   Grant,
@@ -147,6 +149,20 @@ export function ask(rules: TenantRules, before: UserState | null, draft: Draft, 
 export function decided(outcome: Outcome): Decision {
   if (outcome.kind === "decided") return outcome;
   throw new Error(outcome.kind === "refused" ? outcome.refusal.detail : "asks whether another Admin exists");
+}
+
+/** The person as access evaluation sees them. */
+export function personOf(state: UserState, teams: EvaluatedPerson["teams"] = []): EvaluatedPerson {
+  const { suspended, accepted, invitationExpiresAt, role, seat, waiting, sessionsNotBefore } = state;
+  const grants = state.grants.filter((grant) => grant.role === role && grant.source === state.roleSource);
+  return {
+    active: state.doc.active,
+    ...activeTime(state.doc),
+    ...{ suspended, accepted, invitationExpiresAt, role, sessionsNotBefore, teams },
+    granted: grants.flatMap((grant) => grant.permissions),
+    seat: seat?.tier ?? null,
+    waiting: waiting?.tier ?? null,
+  };
 }
 
 /** The refusal of a request that is expected to be refused. */

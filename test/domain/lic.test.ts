@@ -16,6 +16,7 @@ import {
   entriesFor,
   newcomer,
   now,
+  personOf,
   refused,
   someBindings,
   someDoc,
@@ -93,7 +94,7 @@ describe("LIC-9: what a tier carries needs the held seat", () => {
   const seat = { tier: "standard", no: 1, since: now.toISOString() };
   const may = (action: string, held: object, settings = {}) =>
     evaluateAccess(
-      { state: { ...newcomer(someRules()), ...held }, teams: [] },
+      personOf({ ...newcomer(someRules()), ...held }),
       { action, resource: null },
       someRules({ settings }),
       now,
@@ -127,9 +128,9 @@ describe("LIC-9: what a tier carries needs the held seat", () => {
   it("a role does not give what a tier carries", () => {
     const rules = someRules();
     const state = { ...newcomer(rules), role: "owner", roleSource: "words" };
-    expect(
-      evaluateAccess({ state, teams: [] }, { action: "conversations.use", resource: null }, rules, now).decision,
-    ).toBe(false);
+    expect(evaluateAccess(personOf(state), { action: "conversations.use", resource: null }, rules, now).decision).toBe(
+      false,
+    );
   });
 });
 

@@ -17,6 +17,7 @@ import {
   named,
   newcomer,
   now,
+  personOf,
   refused,
   roles,
   someBindings,
@@ -264,7 +265,7 @@ describe("ROL-4: the next access evaluation sees a role change", () => {
   it("answers by the stored decision, and remembers nothing", () => {
     const rules = someRules();
     const may = (state: ReturnType<typeof somebody>) =>
-      evaluateAccess({ state, teams: [] }, { action: "content.edit", resource: null }, rules, now).decision;
+      evaluateAccess(personOf(state), { action: "content.edit", resource: null }, rules, now).decision;
     const before = newcomer(rules);
     const after = change(rules, before, { doc: named.text("editor") }).state;
     expect([may(before), may(after), may(change(rules, after, { doc: aDoc() }).state)]).toEqual([false, true, false]);

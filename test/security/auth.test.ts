@@ -24,6 +24,8 @@ const publicRoutes = [
   "POST /oauth/token",
   "GET /oauth/jwks",
   "GET /.well-known/oauth-authorization-server",
+  // Where a product asks what a person may do (AuthZEN 1.0 §9): addresses of this server, and nothing else.
+  "GET /.well-known/authzen-configuration",
 ];
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PROPFIND"];

@@ -66,6 +66,7 @@ describeOnBoth("identity", (getDb) => {
       const asked = await tenant.access<{ context?: { role: string } }>("POST", "/evaluation", {
         subject,
         action: { name: "users.manage" },
+        resource: { type: "application", id: "console" },
       });
       if (!isChiefs) expect(asked.body, externalId).toMatchObject({ decision: false });
       const gone = await tenant.scim("DELETE", `/Users/${made.id}`);
@@ -265,7 +266,9 @@ describeOnBoth("identity", (getDb) => {
       expect(eve.id).not.toBe(chief.id);
       expect(eve).toMatchObject({ groups: [], [USHER_USER]: { effectiveRole: "user", teams: [] } });
       for (const type of ["userName", "user"]) {
-        const question = { subject: { type, id: `${chief.userName}@x.org` }, action: { name: "users.manage" } };
+        const subject = { type, id: `${chief.userName}@x.org` };
+        const resource = { type: "application", id: "console" };
+        const question = { subject, action: { name: "users.manage" }, resource };
         const { body } = await tenant.access("POST", "/evaluation", question);
         expect(body).toMatchObject({ decision: false });
       }

@@ -1,0 +1,77 @@
+/**
+ * What access evaluation reads, in one statement: the person, the version of the rules that the same snapshot shows, and
+ * what is needed of the resources named. It runs alike for people who exist and for others, and always gives a row.
+ */
+import type { EvaluatedPerson, ResourceFacts, TeamReference } from "../domain/evaluation.ts";
+import type { Executor, Statement } from "./database.ts";
+
+export interface EvaluationRead {
+  /** The version of the tenant's rules at that moment; undefined where there is no such tenant. */
+  readonly version: number | undefined;
+  readonly person: EvaluatedPerson | undefined;
+  readonly facts: ResourceFacts;
+}
+
+interface Row extends Omit<EvaluatedPerson, "teams" | "granted"> {
+  readonly version: number;
+  readonly id: string | null;
+  readonly granted: EvaluatedPerson["granted"] | null;
+  readonly teams: readonly TeamReference[] | null;
+  readonly others: Readonly<Record<string, readonly TeamReference[] | null>> | null;
+}
+
+// Teams cost most and are looked up for who has groups or teams at all. TEAM-4: who is out is in none.
+const text = (condition: string) => `
+  select t.rules_version as version, u.id, u.active, u.suspended, u.accepted,
+    u.invitation_expires_at as "invitationExpiresAt", u.starts_at as "startsAt", u.ends_at as "endsAt",
+    u.role, u.sessions_not_before as "sessionsNotBefore", s.tier as seat, w.tier as waiting,
+    (select array_agg(p) from role_grants g, unnest(g.permissions) p
+      where g.tenant_id = u.tenant_id and g.user_id = u.id and g.role = u.role and g.source = u.role_source) as granted,
+    case when u.active and not u.suspended and (
+        exists (select from group_members m where m.tenant_id = u.tenant_id and m.user_id = u.id)
+        or exists (select from team_members m where m.tenant_id = u.tenant_id and m.user_id = u.id))
+      then (select r.reach -> 'teams' from users_reach(u.tenant_id, array[u.id]) r) end as teams,
+    case when u.active and not u.suspended and cardinality($3::uuid[]) > 0
+      then (select json_object_agg(o.id, r.reach -> 'teams') from users_reach(t.id, $3::uuid[]) r
+        join users o on o.tenant_id = t.id and o.id = r.user_id and o.status = 'active') end as others
+  from tenants t
+  left join users u on u.tenant_id = t.id and ${condition}
+  left join lateral (
+    select s.tier from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id limit 1) s on true
+  left join lateral (
+    select w.tier from waitlist w where w.tenant_id = u.tenant_id and w.user_id = u.id limit 1) w on true
+  where t.id = $1 /*authorized*/`;
+
+const byId: Statement = { name: "evaluation_by_id", text: text("u.id = $2::uuid") };
+const byName: Statement = { name: "evaluation_by_name", text: text("u.user_name_norm = $2") };
+
+/** Whom a question is about. */
+export type SubjectKey = { readonly id: string } | { readonly nameNorm: string };
+
+/** Reads one person, with the teams of the people who are named as resources. */
+export async function readEvaluation(
+  executor: Executor,
+  tenantId: string,
+  subject: SubjectKey,
+  people: readonly string[],
+): Promise<EvaluationRead> {
+  const [statement, key] = "id" in subject ? [byId, subject.id] : [byName, subject.nameNorm];
+  const [row] = await executor.query<Row>(statement, [tenantId, key, people]);
+  return {
+    version: row?.version,
+    person: row === undefined || row.id === null ? undefined : toPerson(row),
+    facts: { teamsOf: toTeamsOf(row?.others ?? {}), agents: new Set() },
+  };
+}
+
+function toPerson({ version: _version, others: _others, ...row }: Row): EvaluatedPerson {
+  return { ...row, granted: row.granted ?? [], teams: (row.teams ?? []).map(toReference) };
+}
+
+function toReference({ value, display, kind }: TeamReference): TeamReference {
+  return { value, display, kind };
+}
+
+function toTeamsOf(others: NonNullable<Row["others"]>): Map<string, readonly string[]> {
+  return new Map(Object.entries(others).map(([id, teams]) => [id, (teams ?? []).map((team) => team.value)]));
+}
