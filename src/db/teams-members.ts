@@ -220,10 +220,10 @@ export async function forgetQueues(
 
 const prune: Statement = {
   name: "queues_prune",
-  text: "delete from remembered_queues where tenant_id = $1 and left_at <= $2",
+  text: "delete from remembered_queues where left_at <= $1",
 };
 
-/** TEAM-4: forgets what was remembered before this moment. */
-export async function pruneRemembered(executor: Executor, tenantId: string, before: Date): Promise<void> {
-  await executor.query(prune, [tenantId, before.toISOString()]);
+/** TEAM-4: forgets what was remembered before this moment, of all tenants. */
+export async function pruneRemembered(executor: Executor, before: Date): Promise<void> {
+  await executor.query(prune, [before.toISOString()]);
 }

@@ -86,7 +86,7 @@ function isInTeam(tenantId: string, team: string, kind: "queue" | null) {
   return sql<boolean>`u.status = 'active' and u.id in (
     with recursive wanted as (
       select t.id, t.group_id from teams t
-      where t.tenant_id = ${tenantId} and (t.name_norm = ${name} or t.id::text = ${name})
+      where t.tenant_id = ${tenantId} and (t.name_norm = ${name} or t.id::text = ${name}) and t.archived_at is null
         and (${kind}::text is null or t.kind = ${kind})),
     feeding (group_id, depth) as (
       select b.group_id, 0 from group_bindings b

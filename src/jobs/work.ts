@@ -12,6 +12,7 @@ import { bulkJobName, datesJobName, drainJobName, reconcileJobName, renewalJobNa
 import { findRenewals, renewPools } from "../provisioning/pools-renewal.ts";
 import { drainRest, findUndrained } from "../provisioning/pools-waitlist.ts";
 import { findUnreconciled, reconcile } from "../provisioning/reconcile.ts";
+import { forgetOldQueues } from "../provisioning/teams-queues.ts";
 import { listTenants } from "../provisioning/tenants.ts";
 import type { JobRunner } from "./boss.ts";
 import { type Clock, startClock, type Ticking } from "./clock.ts";
@@ -67,6 +68,7 @@ async function prune(deps: Deps): Promise<void> {
   await pruneQuotes(deps.db, daysAgo(deps, limits.quotesKeptDays));
   await forgetOldJobs(deps);
   await pruneKeys(deps.db, daysAgo(deps, limits.idempotencyKeysKeptDays));
+  await forgetOldQueues(deps);
 }
 
 function daysAgo(deps: Deps, days: number): Date {

@@ -3,6 +3,7 @@ import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import { recordEvents } from "../db/events.ts";
 import { lockTeams } from "../db/teams.ts";
 import { listRemembered, lockPeopleStill, pruneRemembered, type RememberedRow } from "../db/teams-members.ts";
+import { lockUsers } from "../db/users.ts";
 import type { Json } from "../domain/model.ts";
 import { managePermission, queueMemoryDays } from "../domain/teams.ts";
 import { isUuid } from "../ids.ts";
@@ -51,6 +52,8 @@ export async function restoreQueues(
     const authority = await lockAuthority(tx, ctx.principal, work.now);
     requireHeld(authority, ctx.principal, [managePermission.queue]);
     const id = userId.toLowerCase();
+    // Alone: of two who restore at once the second finds nothing left.
+    await lockUsers(tx, tenantId, [id]);
     const status = (await lockPeopleStill(tx, tenantId, [id])).get(id);
     if (status === undefined) throw noUser(userId);
     if (status === "inactive") {
@@ -103,7 +106,7 @@ function rememberedSince(now: Date): Date {
   return new Date(now.getTime() - queueMemoryMs);
 }
 
-/** Forgets what nobody can restore any more, of one tenant. */
-export async function forgetOldQueues(deps: Deps, tenantId: string): Promise<void> {
-  await pruneRemembered(deps.db, tenantId, rememberedSince(deps.clock()));
+/** Forgets what nobody can restore any more, of all tenants. */
+export async function forgetOldQueues(deps: Deps): Promise<void> {
+  await pruneRemembered(deps.db, rememberedSince(deps.clock()));
 }

@@ -106,7 +106,7 @@ describeOnBoth("queues", (getDb) => {
     await set(ada, false);
     await set(ada, true);
     deps.now = new Date(left.getTime() + 90 * day - 1);
-    await forgetOldQueues(deps, tenant.id);
+    await forgetOldQueues(deps);
     expect(await rememberedQueues(deps, tenant.id, ada)).toMatchObject([
       { display: "Sales", leftAt: left.toISOString(), until: new Date(left.getTime() + 90 * day).toISOString() },
     ]);
@@ -114,7 +114,7 @@ describeOnBoth("queues", (getDb) => {
     expect(await remembered(ada)).toEqual([]);
     expect(await restore(ada)).toEqual([]);
     await expect(restore(ada, [sales])).rejects.toMatchObject({ code: "invalidValue" });
-    await forgetOldQueues(deps, tenant.id);
+    await forgetOldQueues(deps);
     const [row] = await deps.db.query<{ rows: number }>(
       { name: "test_memory", text: "select count(*) as rows from remembered_queues where tenant_id = $1" },
       [tenant.id],

@@ -187,7 +187,8 @@ function teamsOf(tenantId: string): List {
         union
         select c.parent_id, a.depth + 1 from above a
         join group_children c on c.tenant_id = ${tenantId} and c.child_id = a.id where a.depth < ${sql.lit(nestingDepthMax)})
-      select t.id, t.name_norm, t.kind from teams t where t.tenant_id = ${tenantId} and u.status = 'active' and t.id in (
+      select t.id, t.name_norm, t.kind from teams t where t.tenant_id = ${tenantId} and u.status = 'active'
+        and t.archived_at is null and t.id in (
         select b.team_id from group_bindings b where b.tenant_id = ${tenantId} and b.group_id in (select id from above)
         union select o.id from teams o where o.tenant_id = ${tenantId} and o.group_id in (select id from above)
           and not exists (select from group_bindings b
