@@ -41,17 +41,26 @@ export async function transferSeat(
   return await deps.db.transaction(async (tx) => {
     const rules = await deps.rules.shared(tx, tenantId);
     const work: Work = { deps, ctx, tx, rules, now: deps.clock() };
-    const tier = transfer.tier === undefined ? undefined : findTier(rules.tiers, transfer.tier).key;
-    const people = [transfer.from, transfer.to];
-    if (transfer.from.toLowerCase() === transfer.to.toLowerCase()) {
-      throw new Problem("invalidValue", "A seat moves from one person to another.", { facts: { attribute: "to" } });
-    }
-    await lockPeople(tx, tenantId, people);
+    await lockPeople(tx, tenantId, [transfer.from, transfer.to]);
     requireHeld(await lockAuthority(tx, ctx.principal, work.now), ctx.principal, ["licenses.manage"]);
-    const [from, to] = (await readHolders(work, people)) as [UserState, UserState];
-    await moveBetween(work, from, to, tier);
-    return { from: await readAccount(tx, tenantId, from.id), to: await readAccount(tx, tenantId, to.id) };
+    const { from, to } = await transferWithin(work, transfer);
+    return { from: await readAccount(tx, tenantId, from), to: await readAccount(tx, tenantId, to) };
   });
+}
+
+/**
+ * The same as a part of larger work, whose caller has locked both people (`lockPeople`) and knows that the actor manages
+ * licenses. Returns their ids.
+ */
+export async function transferWithin(work: Work, transfer: Transfer): Promise<{ from: string; to: string }> {
+  const { rules } = work;
+  const tier = transfer.tier === undefined ? undefined : findTier(rules.tiers, transfer.tier).key;
+  if (transfer.from.toLowerCase() === transfer.to.toLowerCase()) {
+    throw new Problem("invalidValue", "A seat moves from one person to another.", { facts: { attribute: "to" } });
+  }
+  const [from, to] = (await readHolders(work, [transfer.from, transfer.to])) as [UserState, UserState];
+  await moveBetween(work, from, to, tier);
+  return { from: from.id, to: to.id };
 }
 
 async function readAccount(tx: Transaction, tenantId: string, id: string): Promise<UserAccount> {
