@@ -42,6 +42,11 @@ const always: Readonly<Record<string, string>> = {
       select status, administrative, users from user_tallies where tenant_id = $1
       union all select status, administrative, -1 from users where tenant_id = $1) t
     group by status, administrative having sum(users) <> 0`,
+  "TEAM-4: an inactive user is in a queue": `
+    select u.user_name from team_members m
+      join teams q on q.tenant_id = m.tenant_id and q.id = m.team_id and q.kind = 'queue'
+      join users u on u.tenant_id = m.tenant_id and u.id = m.user_id
+      where m.tenant_id = $1 and u.status = 'inactive'`,
   "LIC-7: fewer seats than the minimum, and not none": `
     select p.tier from pools p where p.tenant_id = $1 and p.purchased <> 0 and p.purchased < p.minimum`,
   "LIC-4: two have the same ticket": `
