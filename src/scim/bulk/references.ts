@@ -65,22 +65,38 @@ function resolveValue(value: unknown, how: How): unknown {
   return changed ? Object.fromEntries(members) : value;
 }
 
-/** A string of a path's filter, escapes included: no character of it can be read in two ways, so no text makes it slow. */
-const quoted = /"(?:[^"\\]|\\.)*"/g;
-
-/** RFC 7644 §3.5.2: `members[value eq "bulkId:x"]`. */
+/** RFC 7644 §3.5.2: `members[value eq "bulkId:x"]`. One pass over the characters, so that no path makes it slow. */
 function resolvePath(path: string, replace: Replace): string {
   if (!path.includes(prefix)) return path;
-  return path.replace(quoted, (string) => {
-    const text = decode(string);
-    const resolved = text === undefined ? text : resolveText(text, replace);
-    return resolved === text ? string : JSON.stringify(resolved);
-  });
+  const parts: string[] = [];
+  let at = 0;
+  for (let start = path.indexOf('"'); start >= 0; start = path.indexOf('"', at)) {
+    const end = endOfString(path, start);
+    if (end === undefined) break;
+    parts.push(path.slice(at, start), resolveQuoted(path.slice(start, end), replace));
+    at = end;
+  }
+  return parts.join("") + path.slice(at);
 }
 
-function decode(string: string): string | undefined {
+/** Behind the closing quote; undefined where there is none, which the path's own parser tells. */
+function endOfString(text: string, start: number): number | undefined {
+  for (let at = start + 1; at < text.length; at += 1) {
+    if (text[at] === "\\") at += 1;
+    else if (text[at] === '"') return at + 1;
+  }
+  return undefined;
+}
+
+function resolveQuoted(quoted: string, replace: Replace): string {
+  const text = decode(quoted);
+  const resolved = text === undefined ? text : resolveText(text, replace);
+  return resolved === text ? quoted : JSON.stringify(resolved);
+}
+
+function decode(quoted: string): string | undefined {
   try {
-    return JSON.parse(string) as string;
+    return JSON.parse(quoted) as string;
   } catch {
     return undefined; // The path's own parser says so.
   }

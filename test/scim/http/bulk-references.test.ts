@@ -240,6 +240,19 @@ describeOnBoth("RFC 7644 §3.7.2 bulkId", (getDb) => {
     },
   );
 
+  it("closes a circle of 400 users who each name all the others, were it in attributes that nobody knows", async () => {
+    const client = await door.tenant();
+    const names = Array.from({ length: 400 }, (_, at) => `u${at}`);
+    const others = (name: string) => names.filter((one) => one !== name).map((one) => `bulkId:${one}`);
+    const ended = await bulk(
+      client,
+      names.map((name) => post("/Users", name, managed(others(name)[0] ?? "", { buddies: others(name) }))),
+    );
+    expect(new Set(statuses(ended))).toEqual(new Set(["201"]));
+    expect(await managerOf(client, ended[0])).toBe(idOf(ended[1]));
+    expect(await managerOf(client, ended[399])).toBe(idOf(ended[0]));
+  }, 90_000);
+
   it("follows a chain of 1,000 references, told from its end", async () => {
     const client = await door.tenant();
     const chain = Array.from({ length: 1_000 }, (_, at) =>

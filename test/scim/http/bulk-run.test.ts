@@ -185,6 +185,12 @@ describeOnBoth("a Bulk on a database that fails", (getDb) => {
   };
   const db = new Proxy({} as OpenDatabase, {
     get(_, member: keyof OpenDatabase) {
+      if (member === "transaction") {
+        return async (body: Parameters<OpenDatabase["transaction"]>[0]) => {
+          await check({ name: "transaction", text: "" });
+          return await getDb().transaction(body);
+        };
+      }
       if (member !== "query") return getDb()[member];
       return async (statement: Statement, values: readonly unknown[]) => {
         await check(statement);
@@ -249,6 +255,31 @@ describeOnBoth("a Bulk on a database that fails", (getDb) => {
     expect(statuses(answer.body.Operations)).toEqual(["200", "500", "200"]);
     expect(answer.text).not.toContain("secret reason");
     expect(logged).toMatchObject([{ operation: 1, err: { message: "secret reason" } }]);
+  });
+
+  const circle = ["b", "a"].map((by, at) =>
+    post("/Users", "ab"[at] as string, aUser({ [ENTERPRISE_USER]: { manager: { value: `bulkId:${by}` } } })),
+  );
+
+  it("undoes a circle whose second half it could not serve", async () => {
+    const client = await door.tenant();
+    fate = (name) => (name === "users_update" ? away() : undefined);
+    const ended = await bulk(client, [...circle, post("/Users", "c", aUser())]);
+    expect(statuses(ended)).toEqual(["503", "400", "201"]);
+    expect(ended[0]).not.toHaveProperty("location");
+    expect(await titles(client)).toHaveLength(1);
+  });
+
+  it("says what it could not undo, and where that is", async () => {
+    const client = await door.tenant();
+    fate = (name) => (name === "users_update" || name === "transaction" ? away() : undefined);
+    const ended = await bulk(client, circle);
+    fate = () => undefined;
+    expect(statuses(ended)).toEqual(["503", "503"]);
+    for (const one of ended) {
+      expect(one.response.detail).toMatch(/^Created only in part, .* and not removed again: /);
+      expect((await client.get(`/Users/${idOf(one)}`)).status).toBe(200);
+    }
   });
 
   it("begins no further operation for a client that has left, and finishes the one it is at", async () => {
