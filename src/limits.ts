@@ -20,6 +20,13 @@ export const limits = {
   /** Ended jobs and what became of whom: long enough to look into it after a holiday. */
   bulkJobsKeptDays: 30,
 
+  /** A file of people to import: 50,000 lines of an address, a number, a name, a role and a tier are 5 MB. Beyond: 413. */
+  importBodyBytesMax: 16 * 1024 * 1024,
+  /** Beyond: 400. */
+  importLinesMax: 50_000,
+  /** Imported within the request, in about a second; more lines become a job: 202. */
+  importLinesAtOnceMax: 500,
+
   /** Levels of nesting in a JSON body; SCIM needs five. Beyond: 400, before anything recursive sees the body. */
   jsonDepthMax: 32,
 

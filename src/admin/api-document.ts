@@ -14,12 +14,15 @@ export interface Operation {
   readonly scope: "operator" | "api" | "access";
   /** Permissions of which the caller must hold one; empty: the scope is enough. */
   readonly permissions: readonly Permission[];
+  /** Whether it takes a file instead of JSON. */
+  readonly takesCsv: boolean;
 }
 
 interface DocumentOperation {
   readonly operationId: string;
   readonly "x-scope": Operation["scope"];
   readonly "x-permission": "none" | Permission | readonly Permission[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, object>> };
 }
 
 /** The document itself, for the validator and for tests. */
@@ -36,6 +39,7 @@ export const operations: readonly Operation[] = Object.entries<Record<string, Do
     if (operation === undefined) return [];
     const needs = operation["x-permission"];
     const permissions = needs === "none" ? [] : typeof needs === "string" ? [needs] : needs;
-    return [{ id: operation.operationId, method, path, scope: operation["x-scope"], permissions }];
+    const takesCsv = "text/csv" in (operation.requestBody?.content ?? {});
+    return [{ id: operation.operationId, method, path, scope: operation["x-scope"], permissions, takesCsv }];
   }),
 );

@@ -1,7 +1,11 @@
-/** The body of a management request: JSON, bounded in size and depth, free of names that reach into objects. */
-import express, { type RequestHandler } from "express";
+/**
+ * The body of a management request: JSON, bounded in size and depth, free of names that reach into objects; or a file,
+ * which the handler reads while it arrives.
+ */
+import express, { type Request, type RequestHandler } from "express";
 import { limits } from "../limits.ts";
 import { Problem } from "../problems.ts";
+import type { IncomingFile } from "./operation.ts";
 
 /** Reads a JSON body into `req.body`; without a body it is an empty object, and the schema says whether that does. */
 export function readBody(bytesMax: number): RequestHandler[] {
@@ -9,13 +13,41 @@ export function readBody(bytesMax: number): RequestHandler[] {
 }
 
 const requireJson: RequestHandler = (req, _res, next) => {
-  const { "content-length": length = "0", "transfer-encoding": encoding } = req.headers;
-  const hasBody = encoding !== undefined || length !== "0";
-  if (hasBody && req.is("application/json") === false) {
+  if (hasBody(req) && req.is("application/json") === false) {
     throw new Problem("unsupportedMediaType", "Send the body as application/json.");
   }
   next();
 };
+
+/** Leaves a CSV file where it is, for the handler: nothing of it has been read when the request is refused before. */
+export function takeFile(bytesMax: number): RequestHandler[] {
+  return [
+    (req, res, next) => {
+      const { "content-type": type = "", "content-length": length = "0", "content-encoding": coding } = req.headers;
+      if (hasBody(req) && req.is("text/csv") === false) {
+        throw new Problem("unsupportedMediaType", "Send the file as text/csv.");
+      }
+      if (coding !== undefined && coding !== "identity") {
+        throw new Problem("unsupportedMediaType", "Send the file uncompressed.");
+      }
+      if (Number(length) > bytesMax) {
+        throw new Problem("payloadTooLarge", `The file is larger than ${bytesMax} bytes. Import it in parts.`);
+      }
+      const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(type)?.[1];
+      // Whoever stops reading answers first: the line must not end with the iteration.
+      res.locals.file = { bytes: req.iterator({ destroyOnReturn: false }), charset } satisfies IncomingFile;
+      // The validator is shown that there is a body of the right type.
+      req.headers["content-type"] = "text/csv";
+      req.body = "file";
+      next();
+    },
+  ];
+}
+
+function hasBody({ headers }: Request): boolean {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = headers;
+  return encoding !== undefined || length !== "0";
+}
 
 // The validator keeps a compiled schema for every spelling of a media type that it meets, and takes a missing type for a
 // wrong one. It meets one spelling.

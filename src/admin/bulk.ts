@@ -125,10 +125,12 @@ function toRun({ action, dryRun, outcomes, results, memo }: BulkRun) {
 export function toJob(job: BulkJobRow) {
   const { id, kind, state, total, done, outcomes, memo, createdAt, startedAt, finishedAt, request } = job;
   const work = kind === "bulk" ? toWork(readRequest(job).action) : { action: null, params: null };
+  const { update, ignoredColumns } = request;
   return {
     id,
     kind,
     ...work,
+    import: kind === "import" ? { update, ignoredColumns } : null,
     dryRun: request.dryRun === true,
     state,
     total,

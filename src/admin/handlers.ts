@@ -1,6 +1,7 @@
 /** All handlers, by operationId. */
 import { accessHandlers } from "./access.ts";
 import { bulkHandlers } from "./bulk.ts";
+import { csvHandlers } from "./csv.ts";
 import { invitationHandlers } from "./invitations.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
@@ -33,6 +34,7 @@ export const handlers: Handlers = {
   ...usageHandlers,
   ...meHandlers,
   ...bulkHandlers,
+  ...csvHandlers,
   ...teamHandlers,
   ...reportHandlers,
   ...roleHandlers,

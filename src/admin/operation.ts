@@ -17,13 +17,23 @@ export interface Call {
   readonly query: Readonly<Record<string, string>>;
   /** Checked against the operation's schema: a handler names its type. */
   readonly body: unknown;
+  /** Where the operation takes a file: it arrives while the handler runs. */
+  readonly file?: IncomingFile;
   header(name: string): string | undefined;
+}
+
+export interface IncomingFile {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** As declared; undefined: not at all. */
+  readonly charset: string | undefined;
 }
 
 export interface Answer {
   /** 200 when absent, 204 when there is no body either. */
   readonly status?: number;
   readonly body?: object;
+  /** In place of a body: text in pieces, made as fast as the client takes them. What fails later cuts the line. */
+  readonly text?: { readonly type: string; readonly chunks: AsyncIterable<string> };
   readonly headers?: Readonly<Record<string, string>>;
 }
 

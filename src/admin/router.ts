@@ -15,9 +15,10 @@ import { Problem } from "../problems.ts";
 import { isUuid } from "../provisioning/users.ts";
 import { confirmRefusal, returnRequestId } from "./access-door.ts";
 import { apiDocument, type Operation, operations } from "./api-document.ts";
-import { readBody } from "./body.ts";
+import { readBody, takeFile } from "./body.ts";
 import { handlers } from "./handlers.ts";
 import type { AdminDeps, Call } from "./operation.ts";
+import { sendText } from "./send-text.ts";
 
 interface Door {
   readonly base: "/api/v1" | "/access/v1";
@@ -67,7 +68,8 @@ function createRouter(deps: AdminDeps, door: Door, validate: RequestHandler[]): 
   });
   const own = operations.filter((operation) => operation.path.startsWith(`${base}/`));
   for (const operation of own) {
-    const steps = [permit(deps, operation), ...readBody(bodyBytesMax), ...validate];
+    const body = operation.takesCsv ? takeFile(limits.importBodyBytesMax) : readBody(bodyBytesMax);
+    const steps = [permit(deps, operation), ...body, ...validate];
     router[operation.method](toRoute(operation.path.slice(base.length)), ...steps, handle(deps, operation));
   }
   for (const path of new Set(own.map((operation) => operation.path))) {
@@ -118,7 +120,8 @@ function handle(deps: AdminDeps, operation: Operation): RequestHandler {
     const answer = await handler(call);
     await (res.locals.recognition as Recognition).confirm();
     res.set({ ...answer.headers });
-    if (answer.body === undefined) res.status(answer.status ?? 204).end();
+    if (answer.text !== undefined) await sendText(res, answer.text);
+    else if (answer.body === undefined) res.status(answer.status ?? 204).end();
     else res.status(answer.status ?? 200).json(answer.body);
   };
 }
@@ -132,6 +135,7 @@ function toCall(deps: AdminDeps, operation: Operation, req: Request, res: Respon
     params: req.params as Record<string, string>,
     query: Object.fromEntries(Object.entries(req.query).map(([name, value]) => [name, String(value)])),
     body: req.body,
+    ...(res.locals.file === undefined ? {} : { file: res.locals.file }),
     header: (name) => req.get(name),
   };
 }

@@ -151,22 +151,6 @@ export async function findNextBulkItems(executor: Executor, tenantId: string, jo
   return await executor.query<BulkItem>(next, [tenantId, jobId, limit]);
 }
 
-const still: Statement = {
-  name: "bulk_items_still",
-  text: `select no from bulk_items where tenant_id = $1 and job_id = $2 and no = any ($3::integer[]) and result is null`,
-};
-
-/** Which of the items have no result yet. */
-export async function findWaitingBulkItems(
-  executor: Executor,
-  tenantId: string,
-  jobId: string,
-  numbers: readonly number[],
-): Promise<Set<number>> {
-  const rows = await executor.query<{ no: number }>(still, [tenantId, jobId, numbers]);
-  return new Set(rows.map(({ no }) => no));
-}
-
 const saveItems: Statement = {
   name: "bulk_items_save",
   text: `update bulk_items i set result = r.result, input = null
@@ -188,13 +172,13 @@ export interface BulkStep {
   readonly at: string;
 }
 
-/** Keeps the results of one step and how far the job is. Under the job's lock. */
+/** Keeps the results of one step and how far the job is; returns how many came to what by now. Under the job's lock. */
 export async function saveBulkStep(
   tx: Transaction,
   tenantId: string,
   job: BulkJobRow,
   { results, state, memo = job.memo, at }: BulkStep,
-): Promise<void> {
+): Promise<Record<string, number>> {
   if (results.length > 0) await tx.query(saveItems, [tenantId, job.id, json(results)]);
   const outcomes = countOutcomes(
     results.map(({ result }) => result.outcome),
@@ -202,6 +186,7 @@ export async function saveBulkStep(
   );
   const values = [tenantId, job.id, state, results.length, json(outcomes), memo === null ? null : json(memo), at];
   await tx.query(saveJob, values);
+  return outcomes;
 }
 
 /** How many came to what, added to what was counted before. */
@@ -264,6 +249,24 @@ const prune: Statement = {
 /** Ended jobs with their results, and uploads that broke off. */
 export async function pruneBulkJobs(executor: Executor, endedBefore: Date, brokenOffBefore: Date): Promise<void> {
   await executor.query(prune, [endedBefore.toISOString(), brokenOffBefore.toISOString()]);
+}
+
+const some: Statement = {
+  name: "bulk_items_some",
+  text: `select no, result from bulk_items
+    where tenant_id = $1 and job_id = $2 and no = any ($3::integer[]) and result is not null`,
+};
+
+/** What became of some of a job's items, by their number. */
+export async function findBulkResults(
+  executor: Executor,
+  tenantId: string,
+  jobId: string,
+  numbers: readonly number[],
+): Promise<Map<number, JsonObject>> {
+  if (numbers.length === 0) return new Map();
+  const rows = await executor.query<BulkItemResult>(some, [tenantId, jobId, numbers]);
+  return new Map(rows.map(({ no, result }) => [no, result]));
 }
 
 function json(value: unknown): string {

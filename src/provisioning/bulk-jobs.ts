@@ -41,6 +41,14 @@ export interface BulkStepper {
     job: BulkJobRow,
     items: readonly BulkItem[],
   ): Promise<{ results: BulkItemResult[]; memo?: JsonObject | null }>;
+  /** In the transaction of the last step. */
+  finish?(
+    deps: Deps,
+    ctx: RequestContext,
+    tx: Transaction,
+    job: BulkJobRow,
+    outcomes: Readonly<Record<string, number>>,
+  ): Promise<void>;
   /** What is kept of an item that failed by a fault of ours. */
   toFault(item: BulkItem, problem: Problem): BulkItemResult["result"];
 }
@@ -79,7 +87,7 @@ async function stepWith(deps: Deps, tenantId: string, id: string, stepper: BulkS
     if (job === undefined || !isUnfinished(job)) return false;
     const items = await findNextBulkItems(tx, tenantId, id, size);
     const { results, memo } = await stepper.step(deps, contextOf(tenantId, job), tx, job, items);
-    return await keep(deps, tx, tenantId, job, results, memo);
+    return await keep(deps, tx, tenantId, stepper, job, results, memo);
   });
 }
 
@@ -97,7 +105,7 @@ async function stepOneByOne(deps: Deps, tenantId: string, id: string, stepper: B
         if (job === undefined || !isUnfinished(job)) return;
         const items = await findNextBulkItems(tx, tenantId, id, 1);
         const results = items.map((item) => ({ no: item.no, result: stepper.toFault(item, problem) }));
-        await keep(deps, tx, tenantId, job, results);
+        await keep(deps, tx, tenantId, stepper, job, results);
       });
     }
   }
@@ -109,6 +117,7 @@ async function keep(
   deps: Deps,
   tx: Transaction,
   tenantId: string,
+  stepper: BulkStepper,
   job: BulkJobRow,
   results: readonly BulkItemResult[],
   memo?: JsonObject | null,
@@ -116,7 +125,13 @@ async function keep(
   const more = results.length > 0 && job.done + results.length < job.total;
   const state = more ? "running" : "done";
   const at = deps.clock().toISOString();
-  await saveBulkStep(tx, tenantId, job, { results, state, at, ...(memo === undefined ? {} : { memo }) });
+  const outcomes = await saveBulkStep(tx, tenantId, job, {
+    results,
+    state,
+    at,
+    ...(memo === undefined ? {} : { memo }),
+  });
+  if (!more) await stepper.finish?.(deps, contextOf(tenantId, job), tx, job, outcomes);
   return more;
 }
 

@@ -131,7 +131,7 @@ async function previewAlteration(
 }
 
 /** Without the lock on Admins: what is only looked at needs no last word. */
-function decidePurely({ tx, rules, now, demoted = new Set() }: Work): Decide {
+export function decidePurely({ tx, rules, now, demoted = new Set() }: Work): Decide {
   return async (before, draft, circumstances) => {
     const asked = { ...circumstances, rules, now };
     const outcome = decideUser(before, draft, { ...asked, otherAdmin: undefined });
@@ -144,6 +144,6 @@ function decidePurely({ tx, rules, now, demoted = new Set() }: Work): Decide {
   };
 }
 
-function seatOf({ seat, waiting }: UserState): { held: string | null; queued: string | null } {
+export function seatOf({ seat, waiting }: UserState): { held: string | null; queued: string | null } {
   return { held: seat?.tier ?? null, queued: waiting?.tier ?? null };
 }

@@ -81,11 +81,15 @@ export async function call(server: Server, operationId: string, options: CallOpt
   if (options.token !== null && options.token !== undefined) sent = sent.auth(options.token, { type: "bearer" });
   for (const [name, value] of Object.entries(options.headers ?? {})) sent = sent.set(name, value);
   const response = options.body === undefined ? await sent : await sent.send(options.body as object);
-  const body =
-    response.text && response.headers["content-type"]?.includes("json") ? JSON.parse(response.text) : undefined;
+  const type = response.headers["content-type"] ?? "";
+  const body = response.text && type.includes("json") ? JSON.parse(response.text) : textOf(type, response.text);
   const answer = { status: response.status, body, headers: response.headers };
   requireDocumented(operationId, answer);
   return answer;
+}
+
+function textOf(type: string, text: string): string | undefined {
+  return type.startsWith("text/") ? text : undefined;
 }
 
 /** A tenant with a client that acts with its admin token. */

@@ -16,8 +16,9 @@ import { aTenant, call, operatorToken, type Server, startServer, type TestTenant
 /** What every operation is called with: a body that its schema takes, and parameters that name something. */
 function validCall(operationId: string, params: Record<string, string>) {
   const operation = operations.find((one) => one.id === operationId)!;
-  const example = apiDocument.paths[operation.path][operation.method].requestBody?.content["application/json"].example;
-  return { params, body: example };
+  const content = apiDocument.paths[operation.path][operation.method].requestBody?.content;
+  if (operation.takesCsv) return { params, body: content["text/csv"].example, headers: { "content-type": "text/csv" } };
+  return { params, body: content?.["application/json"].example };
 }
 
 /** The names that lead to every member of the JSON, the whole included. */

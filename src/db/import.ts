@@ -1,0 +1,39 @@
+/** What an import has to know of those who are there already. */
+import type { Executor, Statement, Transaction } from "./database.ts";
+
+// Imports of a tenant take turns, batch by batch: names are unique by themselves, e-mail addresses only so.
+const turn: Statement = {
+  name: "import_turn",
+  text: "select pg_advisory_xact_lock(hashtextextended('usher import ' || $1, 0))",
+};
+
+/** Until the transaction ends no other import creates anybody in this tenant. */
+export async function takeImportTurn(tx: Transaction, tenantId: string): Promise<void> {
+  await tx.query(turn, [tenantId]);
+}
+
+export interface KnownPerson {
+  readonly id: string;
+  readonly userName: string;
+  readonly nameNorm: string;
+  readonly emails: readonly string[];
+}
+
+const known: Statement = {
+  name: "import_known",
+  text: `
+    select id, user_name as "userName", user_name_norm as "nameNorm", emails from users
+    where tenant_id = $1 and user_name_norm = any ($2)
+    union
+    select id, user_name, user_name_norm, emails from users where tenant_id = $1 and emails && $3`,
+};
+
+/** Everybody who has one of these names or addresses. */
+export async function findKnownPeople(
+  executor: Executor,
+  tenantId: string,
+  names: readonly string[],
+  emails: readonly string[],
+): Promise<KnownPerson[]> {
+  return await executor.query<KnownPerson>(known, [tenantId, names, emails]);
+}
