@@ -140,10 +140,11 @@ function bodyWith({ type, schema, attribute, sub }: Place, value: unknown, name:
 }
 
 /**
- * What is judged by more than its type: names exist, ids are the service's own, members are people; `schemas` in an operation
- * and `manager` as a list are habits of clients (see dialects/).
+ * What is judged by more than its type: names exist, ids are the service's own, members are people, passwords are not empty;
+ * `schemas` in an operation and `manager` as a list are habits of clients (see dialects/).
  */
-const ruled = /^(id|schemas|userName|displayName|active|members.*|.*:(role|licenseTier|manager|manager\.value))$/;
+const ruled =
+  /^(id|schemas|userName|displayName|active|password|members.*|.*:(role|licenseTier|manager|manager\.value))$/;
 
 /** Every value in an answer has the type that the attribute table announces for it. */
 function requireTyped(type: ResourceTypeName, resource: Record<string, unknown>): void {
