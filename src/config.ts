@@ -1,4 +1,5 @@
 /** The configuration: environment variables, read once at start. All mistakes are reported together. */
+import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import { limits } from "./limits.ts";
 import { logLevels } from "./log.ts";
@@ -15,6 +16,8 @@ export interface Config {
   readonly operatorToken: string | undefined;
   readonly secret: Buffer | undefined;
   readonly publicUrl: string | undefined;
+  /** Asked for the records that prove domains; empty: those of the system. */
+  readonly dnsServers: readonly string[];
   /** Of one token; perSecond 0: unlimited. */
   readonly rate: { readonly perSecond: number; readonly burst: number };
   readonly logLevel: (typeof logLevels)[number];
@@ -66,6 +69,12 @@ export const variables: readonly Variable[] = [
     example: "https://usher.example.com",
   },
   {
+    name: "USHER_DNS_SERVERS",
+    meaning: "DNS servers to ask for the records that prove domains, by address; without it those of the system",
+    default: undefined,
+    example: "9.9.9.9,[2620:fe::fe]:53",
+  },
+  {
     name: "USHER_RATE_LIMIT",
     meaning: `requests a second of one token, sustained; a tenant's together: ${limits.tenantRateFactor} times that; 0 for no limit; beyond: 429`,
     default: String(limits.rateLimitDefault),
@@ -105,6 +114,7 @@ const environment = z.object({
   USHER_PUBLIC_URL: url(["http:", "https:"], "an http or https URL")
     .refine((text) => !URL.canParse(text) || hasOriginOnly(new URL(text)), "carries a query, a fragment or a user name")
     .optional(),
+  USHER_DNS_SERVERS: z.string().transform(toServers).optional(),
   USHER_RATE_LIMIT: wholeNumber(0, 1_000_000),
   USHER_RATE_BURST: wholeNumber(1, 1_000_000),
   LOG_LEVEL: z.enum(logLevels, { error: `is not one of ${logLevels.join(", ")}` }),
@@ -127,6 +137,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     operatorToken: data.USHER_OPERATOR_TOKEN,
     secret: data.USHER_SECRET,
     publicUrl: data.USHER_PUBLIC_URL?.replace(/\/+$/, ""),
+    dnsServers: data.USHER_DNS_SERVERS ?? [],
     rate: { perSecond: data.USHER_RATE_LIMIT, burst: data.USHER_RATE_BURST },
     logLevel: data.LOG_LEVEL,
   };
@@ -136,6 +147,21 @@ function toSecret(text: string, context: z.RefinementCtx): Buffer {
   const secret = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, "hex") : Buffer.from(text, "base64");
   if (secret.length !== 32) context.addIssue({ code: "custom", message: "is not 32 bytes in hex or base64" });
   return secret;
+}
+
+/** Addresses alone: a server known by name would have to be looked up first. */
+function toServers(text: string, context: z.RefinementCtx): string[] {
+  const servers = text.split(",").map((server) => server.trim());
+  if (!servers.every(isServer)) {
+    context.addIssue({ code: "custom", message: "names something else than addresses, with or without a port" });
+  }
+  return servers;
+}
+
+function isServer(text: string): boolean {
+  if (isIPv6(text)) return true;
+  const [, inBrackets = "", plain = "", port = "53"] = /^(?:\[([^\]]*)\]|([^[\]:]*))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  return (isIPv6(inBrackets) || isIPv4(plain)) && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
 function hasOriginOnly(url: URL): boolean {

@@ -20,6 +20,7 @@ const catalogue = {
   tooMany: { status: 400, scimType: "tooMany", title: "The request asks for too much" },
   unknownRole: { status: 400, scimType: "invalidValue", title: "No such role" },
   unknownTier: { status: 400, scimType: "invalidValue", title: "No such license tier" },
+  domainUnproven: { status: 409, title: "The domain is not proved yet" },
   domainRequired: { status: 403, title: "No verified domain covers this user" },
   unauthorized: { status: 401, title: "The credential is missing or not valid" },
   forbidden: { status: 403, title: "The credential does not allow this" },

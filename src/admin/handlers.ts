@@ -3,6 +3,7 @@ import { accessHandlers } from "./access.ts";
 import { bulkHandlers } from "./bulk.ts";
 import { csvHandlers } from "./csv.ts";
 import { invitationHandlers } from "./invitations.ts";
+import { domainHandlers } from "./domains.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
 import { meHandlers } from "./me.ts";
@@ -39,5 +40,6 @@ export const handlers: Handlers = {
   ...reportHandlers,
   ...roleHandlers,
   ...promotionHandlers,
+  ...domainHandlers,
   ...logHandlers,
 };

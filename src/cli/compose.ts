@@ -13,6 +13,7 @@ import { startJobs } from "../jobs/boss.ts";
 import type { Clock } from "../jobs/clock.ts";
 import { queues, startWork } from "../jobs/work.ts";
 import type { Logger } from "../log.ts";
+import { createFindTxt } from "../provisioning/domains-dns.ts";
 import { createRulesStore } from "../provisioning/rules.ts";
 import type { TokenDeps } from "../provisioning/tokens.ts";
 import { createScimRouter } from "../scim/router.ts";
@@ -27,6 +28,8 @@ export interface Parts {
   readonly limiter?: RateLimiter | undefined;
   readonly log: Logger;
   readonly clock?: () => Date;
+  /** Asked for the records that prove domains; none: those of the system. */
+  readonly dnsServers?: readonly string[] | undefined;
   /** How often the clock is looked at; limits.dueWorkMs when absent. */
   readonly dueWorkMs?: number;
 }
@@ -67,6 +70,7 @@ export async function compose(parts: Parts): Promise<Composed> {
     accessTokens: new AccessTokens({ db: database, clock, newId, secret, publicUrl }),
     publicUrl,
     limiter: parts.limiter,
+    findTxt: createFindTxt({ servers: parts.dnsServers ?? [] }),
     provisioningLog: openProvisioningLog(database, {
       onError: (error) => log.warn({ err: error }, "exchanges could not be written to the provisioning log"),
     }),

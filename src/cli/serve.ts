@@ -18,7 +18,13 @@ export async function serve(config: Config, log: Logger): Promise<number> {
     const applied = await migrate(configured.database);
     if (applied.length > 0) log.info({ applied }, "database migrated");
     const limiter = new RateLimiter(config.rate);
-    const composed = await compose({ ...configured, publicUrl: config.publicUrl, limiter, log });
+    const composed = await compose({
+      ...configured,
+      publicUrl: config.publicUrl,
+      dnsServers: config.dnsServers,
+      limiter,
+      log,
+    });
     try {
       // First the port: tokens are shown once, so nothing may fail between their making and their showing.
       const listening = await listen(composed.app, config);

@@ -30,6 +30,11 @@ const unique: Readonly<Record<string, { attribute: string; detail: string }>> = 
     detail: "A team of this kind and name exists already; names are compared without letter case.",
   },
   domains_pkey: { attribute: "name", detail: "This domain is listed already." },
+  // Says no more than that: whose it is nobody learns, and only who has proved it, or the operator, comes to ask.
+  verified_domains_pkey: {
+    attribute: "name",
+    detail: "This domain is verified for another account of this installation. If it is yours, ask the vendor.",
+  },
   tenants_slug_key: { attribute: "slug", detail: "A tenant with this slug exists already." },
 };
 

@@ -2,6 +2,7 @@
 import type { ProblemCode, ProblemFacts } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { TenantRules } from "./access.ts";
+import { domainOf } from "./domains.ts";
 import { type Draft, restoreWords } from "./draft.ts";
 import { emailsOf, primaryEmail, type SignInIdentity } from "./identity.ts";
 import type { Json, JsonObject, UserDoc, UserState } from "./model.ts";
@@ -92,20 +93,22 @@ function checkDomain(doc: UserDoc, stored: UserDoc | null, rules: TenantRules): 
   const domains = rules.verifiedDomains;
   if (stored === null && requireDomain && domains.length === 0) {
     const detail =
-      "No user can be added before a domain is verified for this tenant. Ask the vendor to verify your mail domain, then retry.";
+      "No user can be added before a mail domain of yours is verified. An Admin adds it under Domains (POST " +
+      "/api/v1/domains), publishes the DNS record shown there and verifies it; or ask the vendor. Then retry.";
     return refuse("domainRequired", "USR-5", detail, "emails", [], []);
   }
   if (!restrictDomains) return null;
   const old = new Set(stored === null ? [] : addressesOf(stored).map(normaliseName));
   const addresses = addressesOf(doc);
-  const outside = addresses.find((address) => !old.has(normaliseName(address)) && !domains.includes(domainOf(address)));
+  const outside = addresses.find((address) => !old.has(normaliseName(address)) && !isWithin(domains, address));
   // Somebody without any address is of no domain at all.
   const nowhere = addresses.length === 0 && (stored === null || old.size > 0);
   if (outside === undefined && !nowhere) return null;
-  const known = domains.join(", ") || "none";
+  const known = domains.slice(0, 20).join(", ") || "none";
+  const where = " An Admin adds and verifies others under Domains (/api/v1/domains).";
   const detail = nowhere
-    ? `A user needs an address within the verified domains of this tenant (${known}).`
-    : `"${outside}" lies outside the verified domains of this tenant (${known}).`;
+    ? `A user needs an address within the verified domains of this tenant (${known}).${where}`
+    : `"${outside}" lies outside the verified domains of this tenant (${known}).${where}`;
   return refuse("domainRequired", "USR-5", detail, "emails", [], ["emails", "userName"]);
 }
 
@@ -114,8 +117,9 @@ function addressesOf(doc: UserDoc): string[] {
   return doc.userName.includes("@") ? [doc.userName, ...emailsOf(doc)] : emailsOf(doc);
 }
 
-function domainOf(address: string): string {
-  return normaliseName(address.slice(address.lastIndexOf("@") + 1));
+function isWithin(domains: readonly string[], address: string): boolean {
+  const domain = domainOf(address);
+  return domain !== null && domains.includes(domain);
 }
 
 function refuse(

@@ -7,8 +7,18 @@ import type { Logger } from "../log.ts";
 import { findUnfinished, forgetOldJobs } from "../provisioning/bulk-jobs.ts";
 import { runBulkJobs } from "../provisioning/bulk-users.ts";
 import type { Deps } from "../provisioning/context.ts";
+import { findTenantsWithRecords, recheckDomains } from "../provisioning/domains-recheck.ts";
 import { carryOutDates, findDueTenants } from "../provisioning/due.ts";
-import { bulkJobName, datesJobName, drainJobName, reconcileJobName, renewalJobName } from "../provisioning/jobs.ts";
+import { runImportJobs } from "../provisioning/import-users.ts";
+import {
+  bulkJobName,
+  datesJobName,
+  domainsJobName,
+  drainJobName,
+  importJobName,
+  reconcileJobName,
+  renewalJobName,
+} from "../provisioning/jobs.ts";
 import { findRenewals, renewPools } from "../provisioning/pools-renewal.ts";
 import { drainRest, findUndrained } from "../provisioning/pools-waitlist.ts";
 import { findUnreconciled, reconcile } from "../provisioning/reconcile.ts";
@@ -32,7 +42,9 @@ const works: readonly Work[] = [
   { job: drainJobName, run: drainRest, findLeft: findUndrained },
   { job: renewalJobName, run: renewPools, findDue: findRenewals },
   { job: datesJobName, run: carryOutDates, findDue: findDueTenants },
+  { job: domainsJobName, run: recheckDomains, findDue: findTenantsWithRecords },
   { job: bulkJobName, run: runBulkJobs, findLeft: findUnfinished("bulk") },
+  { job: importJobName, run: runImportJobs, findLeft: findUnfinished("import") },
 ];
 
 export const queues: readonly string[] = works.map(({ job }) => job);

@@ -3,6 +3,7 @@ import type { PasswordHasher } from "../auth/password-hash.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import type { Actor } from "../domain/model.ts";
+import type { FindTxt } from "./domains-dns.ts";
 import type { RulesStore } from "./rules.ts";
 
 export type { Principal } from "../auth/principal.ts";
@@ -29,6 +30,8 @@ export interface Deps {
   readonly log: UseCaseLog;
   /** Without one, the process's own. */
   readonly passwords?: PasswordHasher;
+  /** Asks DNS; without one, the servers of the system. */
+  readonly findTxt?: FindTxt;
 }
 
 export interface RequestContext {

@@ -22,6 +22,9 @@ export const bulkJobName = "bulk";
 /** A file of people (import). */
 export const importJobName = "import";
 
+/** Looks up the records of verified domains (USR-5). */
+export const domainsJobName = "domains";
+
 /** GRD-5: a job has nobody's authority, so it makes nobody administrative. */
 export function jobContext(deps: Deps, tenantId: string, label: string): RequestContext {
   const nobody = { tokenId: null, scopes: [], role: null, userId: null };

@@ -16,12 +16,12 @@ import {
 import { findUserIdByName } from "../db/user-list.ts";
 import type { UserAccount } from "../db/users.ts";
 import { dayOf, dayOfMonth, nextRenewal } from "../domain/billing.ts";
+import { toDomainName } from "../domain/domains.ts";
 import { isBelowMinimum, poolSeatsMax } from "../domain/licenses.ts";
 import type { Json, Tier } from "../domain/model.ts";
 import { isAdministrative } from "../domain/permissions.ts";
 import { findPreset, highestRole, type Preset, presets } from "../domain/presets.ts";
 import { Problem } from "../problems.ts";
-import { normaliseName } from "../vocabulary/names.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { reconcileJob } from "./jobs.ts";
 import { insertMinted, mintToken, type TokenDeps } from "./tokens.ts";
@@ -95,14 +95,14 @@ export interface TenantChange {
   readonly domains?: readonly string[];
 }
 
-/** Renames a tenant or sets its verified domains. Problem: notFound. */
+/** Renames a tenant or sets its verified domains. Problems: notFound, invalidValue, uniqueness (another tenant has one). */
 export async function changeTenant(
   deps: Deps,
   ctx: RequestContext,
   id: string,
   change: TenantChange,
 ): Promise<TenantRow> {
-  const domains = change.domains && [...new Set(change.domains.map(normaliseName))].sort();
+  const domains = change.domains && [...new Set(change.domains.map(requireOwnName))].sort();
   return await deps.db.transaction(async (tx) => {
     if ((await lockRules(tx, id)) === undefined) throw noTenant();
     const before = await findTenant(tx, id);
@@ -238,12 +238,19 @@ function slugOf(name: string): string {
   return plain.slice(0, 50).replace(/^-+|-+$/g, "") || "tenant";
 }
 
+/** The operator knows whose a domain is: only what is no domain at all is refused. */
+function requireOwnName(text: string): string {
+  const name = toDomainName(text);
+  if (name !== null) return name;
+  throw new Problem("invalidValue", `"${text}" is no domain such as example.com.`, { facts: { attribute: "domains" } });
+}
+
 function noTenant(): Problem {
   return new Problem("notFound", "There is no tenant with this id.");
 }
 
 function describe({ name, domains }: TenantRow): Json {
-  return { name, domains: domains.map((domain) => domain.name) };
+  return { name, domains: domains.filter(({ verifiedAt }) => verifiedAt !== null).map((domain) => domain.name) };
 }
 
 async function recordTenantEvent(
