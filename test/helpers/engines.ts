@@ -40,6 +40,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 
   const server = createServer(async (request, response) => {
+    // A worker that comes back after five seconds would meet a connection that is just being closed.
+    response.setHeader("Connection", "close");
     try {
       response.end(await answers[request.url ?? ""]?.());
     } catch (error) {
