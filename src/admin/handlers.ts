@@ -9,6 +9,7 @@ import { mappingHandlers } from "./mapping.ts";
 import { meHandlers } from "./me.ts";
 import type { Handlers } from "./operation.ts";
 import { overviewHandlers } from "./overview.ts";
+import { permissionHandlers } from "./permissions.ts";
 import { poolHandlers } from "./pools.ts";
 import { promotionHandlers } from "./promotions.ts";
 import { reportHandlers } from "./reports.ts";
@@ -39,6 +40,7 @@ export const handlers: Handlers = {
   ...teamHandlers,
   ...reportHandlers,
   ...roleHandlers,
+  ...permissionHandlers,
   ...promotionHandlers,
   ...domainHandlers,
   ...logHandlers,

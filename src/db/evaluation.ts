@@ -3,6 +3,7 @@
  * what is needed of the resources named. It runs alike for people who exist and for others, and always gives a row.
  */
 import type { EvaluatedPerson, ResourceFacts, TeamReference } from "../domain/evaluation.ts";
+import type { AgentPath } from "../domain/teams.ts";
 import type { Executor, Statement } from "./database.ts";
 
 export interface EvaluationRead {
@@ -18,6 +19,7 @@ interface Row extends Omit<EvaluatedPerson, "teams" | "granted"> {
   readonly granted: EvaluatedPerson["granted"] | null;
   readonly teams: readonly TeamReference[] | null;
   readonly others: Readonly<Record<string, readonly TeamReference[] | null>> | null;
+  readonly paths: readonly Omit<AgentPath, "since">[] | null;
 }
 
 // Teams cost most and are looked up for who has groups or teams at all. TEAM-4: who is out is in none.
@@ -33,7 +35,12 @@ const text = (condition: string) => `
       then (select r.reach -> 'teams' from users_reach(u.tenant_id, array[u.id]) r) end as teams,
     case when u.active and not u.suspended and cardinality($3::uuid[]) > 0
       then (select json_object_agg(o.id, r.reach -> 'teams') from users_reach(t.id, $3::uuid[]) r
-        join users o on o.tenant_id = t.id and o.id = r.user_id and o.status = 'active') end as others
+        join users o on o.tenant_id = t.id and o.id = r.user_id and o.status = 'active') end as others,
+    case when u.active and not u.suspended and cardinality($4::uuid[]) > 0
+      then (select json_agg(json_build_object('agentId', p.agent_id, 'agentName', p.agent_name, 'archived', p.archived,
+          'via', p.via, 'team', json_build_object('value', p.team_id, 'display', p.team_name, 'kind', p.team_kind)))
+        from agent_paths(t.id, u.id, case when cardinality($4::uuid[]) = 1 then ($4::uuid[])[1] end) p
+        where p.agent_id = any ($4::uuid[])) end as paths
   from tenants t
   left join users u on u.tenant_id = t.id and ${condition}
   left join lateral (
@@ -48,23 +55,27 @@ const byName: Statement = { name: "evaluation_by_name", text: text("u.user_name_
 /** Whom a question is about. */
 export type SubjectKey = { readonly id: string } | { readonly nameNorm: string };
 
-/** Reads one person, with the teams of the people who are named as resources. */
+/** Reads one person, with the teams of the people named as resources and the ways in which the agents named reach them. */
 export async function readEvaluation(
   executor: Executor,
   tenantId: string,
   subject: SubjectKey,
-  people: readonly string[],
+  resources: { readonly people: readonly string[]; readonly agents: readonly string[] },
 ): Promise<EvaluationRead> {
   const [statement, key] = "id" in subject ? [byId, subject.id] : [byName, subject.nameNorm];
-  const [row] = await executor.query<Row>(statement, [tenantId, key, people]);
+  const [row] = await executor.query<Row>(statement, [tenantId, key, resources.people, resources.agents]);
   return {
     version: row?.version,
     person: row === undefined || row.id === null ? undefined : toPerson(row),
-    facts: { teamsOf: toTeamsOf(row?.others ?? {}), agents: new Set() },
+    // Since when an agent is shared, nobody asks here.
+    facts: {
+      teamsOf: toTeamsOf(row?.others ?? {}),
+      paths: (row?.paths ?? []).map((path) => ({ ...path, since: null })),
+    },
   };
 }
 
-function toPerson({ version: _version, others: _others, ...row }: Row): EvaluatedPerson {
+function toPerson({ version: _version, others: _others, paths: _paths, ...row }: Row): EvaluatedPerson {
   return { ...row, granted: row.granted ?? [], teams: (row.teams ?? []).map(toReference) };
 }
 

@@ -3,6 +3,7 @@ import type { TenantRules } from "./access.ts";
 import { type Presence, statusOf } from "./lifecycle.ts";
 import type { Permission, Status } from "./model.ts";
 import { backedBy, holds, ownTeams, spellOut } from "./permissions.ts";
+import { type AgentPath, decideVisibility } from "./teams.ts";
 
 /** The action that asks whether somebody may enter at all. Every other one is the name of a permission. */
 export const signIn = "sign-in";
@@ -44,11 +45,11 @@ export interface EvaluatedPerson extends Presence {
 export interface ResourceFacts {
   /** Ids of the teams of people who are named as resources. Who is not here is in none. */
   readonly teamsOf: ReadonlyMap<string, readonly string[]>;
-  /** The agents named that the person may see (P-6). */
-  readonly agents: ReadonlySet<string>;
+  /** Every way in which the agents named reach the person (P-6). */
+  readonly paths: readonly AgentPath[];
 }
 
-export const noResources: ResourceFacts = { teamsOf: new Map(), agents: new Set() };
+export const noResources: ResourceFacts = { teamsOf: new Map(), paths: [] };
 
 export interface Evaluation {
   readonly decision: boolean;
@@ -146,8 +147,9 @@ function answer(
   const permitted = answerPermission(person, permissions, question, rules, facts);
   if (!permitted.decision || action !== useAgents || resource?.type !== "agent") return permitted;
   // P-6: being registered, and holding the permission, is not enough.
-  if (facts.agents.has(resource.id)) return yes("The agent is shared with the person.");
-  return no("The agent is not shared with the person, nor with a team or workspace of theirs.");
+  const paths = facts.paths.filter((path) => path.agentId === resource.id);
+  const { visible, because } = decideVisibility("active", paths);
+  return visible ? yes(because) : no(because);
 }
 
 function answerPermission(
@@ -161,7 +163,7 @@ function answerPermission(
   if (bearing.length > 0) {
     if (bearing.some((tier) => tier.key === seat)) return yes(`The ${nameOfTier(rules, seat)} license carries it.`);
     const names = bearing.map((tier) => tier.name).join(" or ");
-    return no(`It comes with a ${names} license, and the person holds ${seat === null ? "none" : "another"}.`);
+    return no(`It comes with the ${names} license, and the person holds ${seat === null ? "none" : "another"}.`);
   }
   const name = rules.role.get(role)?.name ?? role;
   // `*` stands for what a product asks beyond the names that Usher knows; the reserved ones are spelled out.

@@ -10,9 +10,11 @@ export const everyPermission: Permission = "*";
 /** The suffix of a permission that holds for the holder's own teams only (ROL-1). */
 export const ownTeams = ":own-teams";
 
-interface PermissionKind {
+export interface PermissionKind {
   readonly name: Permission;
   readonly reserved: boolean;
+  /** Whether limiting it to the holder's own teams (E-8) leaves something that it lets them do. */
+  readonly limitable: boolean;
   readonly description: string;
 }
 
@@ -26,44 +28,47 @@ const reserved: readonly PermissionKind[] = [
   ["domains.manage", "Add and verify mail domains"],
   ["issuers.manage", "Trust an identity provider's tokens"],
   ["promotions.manage", "Approve and decline promotion requests"],
-].map(([name = "", description = ""]) => ({ name, reserved: true, description }));
+].map(([name = "", description = ""]) => ({ name, reserved: true, limitable: false, description }));
 
-const open: readonly PermissionKind[] = [
-  ["users.read", "See users, their role, status, license and teams"],
+const tenantWide: readonly PermissionKind[] = [
   ["roles.read", "See the catalogue of roles"],
-  ["licenses.read", "See pools, their seats and waitlists, without prices"],
-  ["licenses.manage", "Assign, release and hand on seats, change pool settings, give priority on a waitlist"],
-  ["licenses.purchase", "See prices, ask for quotes, buy and upgrade seats and give them back"],
-  ["billing.manage", "See and change prices, billing and tax data, and ask for quotes"],
+  ["licenses.read", "See pools, quotes and waitlists"],
+  ["licenses.manage", "Assign and release seats, change pool settings, give priority on a waitlist"],
+  ["licenses.purchase", "Buy seats and give them back"],
+  ["billing.manage", "See and change billing and tax data"],
   ["events.read", "Read the log of changes"],
   ["provisioning-log.read", "Read what each connection sent and was answered"],
   ["access.evaluate", "Ask what a person may do"],
+  ["connectors.manage", "Create and manage connectors"],
+  ["agents.use", "Use the AI agents shared with oneself, one's groups or workspaces"],
+  ["calls.web-phone", "Make and receive calls with the web phone"],
+  ["call-analysis.use", "Have one's calls analysed"],
+  ["conversations.use", "Hold conversations"],
+  ["content.edit", "Edit content"],
+  ["profile.manage", "Edit one's own profile"],
+].map(([name = "", description = ""]) => ({ name, reserved: false, limitable: false, description }));
+
+const ofTeams: readonly PermissionKind[] = [
+  ["users.read", "See users, their role, status, license and teams"],
   ["teams.read", "See teams and their members"],
   ["teams.manage", "Create teams and change their members"],
   ["workspaces.manage", "Create and manage workspaces"],
   ["queues.manage", "Assign people to queues"],
-  ["agents.use", "Use the AI agents shared with oneself, one's groups or workspaces"],
   ["agents.manage", "Create and manage AI agents"],
-  ["connectors.manage", "Create and manage connectors"],
   ["budgets.manage", "Set a person's budget"],
   ["calls.read", "See calls"],
   ["calls.manage", "Manage calls"],
   ["calls.handle", "Take part in calls of a queue"],
-  ["calls.web-phone", "Make and receive calls with the web phone"],
   ["calls.history", "See how many calls a person handled"],
-  ["call-analysis.use", "Have one's calls analysed"],
   ["call-analysis.manage", "Turn call analysis on and off for people"],
-  ["conversations.use", "Hold conversations"],
   ["reports.read", "Read reports"],
-  ["content.edit", "Edit content"],
-  ["profile.manage", "Edit one's own profile"],
-].map(([name = "", description = ""]) => ({ name, reserved: false, description }));
+].map(([name = "", description = ""]) => ({ name, reserved: false, limitable: true, description }));
 
 /**
  * Every permission that Usher knows by name. A product may add its own (`invoices.read`): any name that
  * `isPermissionName` accepts is stored and answered by access evaluation; it is never reserved.
  */
-export const permissionCatalogue: readonly PermissionKind[] = [...reserved, ...open];
+export const permissionCatalogue: readonly PermissionKind[] = [...reserved, ...ofTeams, ...tenantWide];
 
 export const reservedPermissions: readonly Permission[] = reserved.map(({ name }) => name);
 
@@ -140,6 +145,7 @@ export function spellOut(permissions: readonly Permission[]): Permission[] {
   return [...new Set([everyPermission, ...permissionCatalogue.map(({ name }) => name), ...permissions])];
 }
 
-function withoutLimit(permission: Permission): Permission {
+/** The permission itself, of one that is limited to own teams. */
+export function withoutLimit(permission: Permission): Permission {
   return permission.endsWith(ownTeams) ? permission.slice(0, -ownTeams.length) : permission;
 }

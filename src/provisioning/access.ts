@@ -84,9 +84,11 @@ async function readSubject(
   const key: SubjectKey =
     type === "userName" ? { nameNorm: normaliseName(id) } : { id: isUuid(id) ? id.toLowerCase() : nobody };
   const resources = requests.flatMap(({ resource }) => (resource === undefined ? [] : [toResource(resource)]));
-  const people = resources.filter((resource) => resource.type === "user" && isUuid(resource.id)).map(({ id }) => id);
+  const idsOf = (type: string) =>
+    resources.filter((resource) => resource.type === type && isUuid(resource.id)).map((resource) => resource.id);
+  const named = { people: idsOf("user"), agents: idsOf("agent") };
   const { read, rules } = await readAtOneVersion(deps, tenantId, (executor) =>
-    readEvaluation(executor, tenantId, key, people),
+    readEvaluation(executor, tenantId, key, named),
   );
   const now = deps.clock();
   return ({ action, resource }) => {

@@ -29,6 +29,13 @@ export async function listRoles(deps: Deps, ctx: RequestContext): Promise<RoleVi
   return rows.map((row) => ({ ...row, administrative: isAdministrative(row) }));
 }
 
+/** One role. Problem: notFound. */
+export async function getRole(deps: Deps, ctx: RequestContext, key: string): Promise<RoleView> {
+  const role = (await listRoles(deps, ctx)).find((one) => one.key === key);
+  if (role === undefined) throw noRole(await deps.rules.current(deps.db, ctx.principal.tenantId), key);
+  return role;
+}
+
 export interface NewRole {
   readonly key: string;
   readonly name: string;
@@ -189,6 +196,10 @@ function requireFree(rules: TenantRules, text: string, attribute: string, except
 function requireRole(rules: TenantRules, key: string): Role {
   const role = rules.role.get(key);
   if (role !== undefined) return role;
+  throw noRole(rules, key);
+}
+
+function noRole(rules: TenantRules, key: string): Problem {
   const known = [...rules.role.keys()].join(", ");
-  throw new Problem("notFound", `There is no role "${key.slice(0, 100)}". Known roles: ${known}.`);
+  return new Problem("notFound", `There is no role "${key.slice(0, 100)}". Known roles: ${known}.`);
 }

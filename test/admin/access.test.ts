@@ -413,6 +413,91 @@ describeOnBoth("access evaluation", (getDb) => {
       ]);
     });
   });
+
+  describe("P-6: an agent is seen through a grant", () => {
+    let ada: string;
+    let agents: Record<"helper" | "scribe", string>;
+    beforeEach(async () => {
+      tenant = await aTenant(server, { preset: "power-omni", seats: { licensed: 2 } });
+      ada = await user("ada", { licenseTier: "licensed" });
+      const make = async (name: string) =>
+        (await tenant.call("createTeam", { body: { kind: "agent", name } })).body.id as string;
+      agents = { helper: await make("Helper"), scribe: await make("Scribe") };
+    });
+    const uses = async (agent: string, person = ada) =>
+      (await ask(person, "agents.use", { type: "agent", id: agent })).decision;
+    const grant = (agent: string, body: object) => tenant.call("grantAgent", { params: { id: agent }, body });
+
+    it("to the person, at once, until it is taken back", async () => {
+      expect(await uses(agents.helper)).toBe(false);
+      expect((await grant(agents.helper, { users: [ada] })).status).toBe(200);
+      expect([await uses(agents.helper), await uses(agents.scribe)]).toEqual([true, false]);
+      expect(await uses(agents.helper.toUpperCase())).toBe(true);
+      const query = { users: ada };
+      expect((await tenant.call("revokeAgent", { params: { id: agents.helper }, query })).status).toBe(200);
+      expect(await uses(agents.helper)).toBe(false);
+    });
+
+    it.each(["team", "workspace"])("to a %s of theirs, while they are in it", async (kind) => {
+      const { body } = await tenant.call("createTeam", { body: { kind, name: "Desk" } });
+      await grant(agents.helper, { teams: [body.id] });
+      expect(await uses(agents.helper)).toBe(false);
+      await tenant.call("addTeamMembers", { params: { id: body.id }, body: { users: [ada] } });
+      expect(await uses(agents.helper)).toBe(true);
+      const { reason } = (await ask(ada, "agents.use", { type: "agent", id: agents.helper })).context;
+      expect(reason).toContain(`${kind} "Desk"`);
+      await tenant.call("changeTeam", { params: { id: body.id }, body: { archived: true } });
+      expect(await uses(agents.helper)).toBe(false);
+    });
+
+    it("and with the license that carries the permission: without it the grant is worth nothing", async () => {
+      const bob = await user("bob");
+      await grant(agents.helper, { users: [ada, bob] });
+      expect([await uses(agents.helper), await uses(agents.helper, bob)]).toEqual([true, false]);
+      expect((await ask(bob)).context.reason).toContain("needs a license");
+    });
+
+    it("also for an Administrator, and for nobody else's agents or things that are none", async () => {
+      await tenant.call("changeUser", { params: { id: ada }, body: { role: "administrator" } });
+      expect(await uses(agents.helper)).toBe(false);
+      expect((await ask(ada, "agents.manage", { type: "agent", id: agents.helper })).decision).toBe(true);
+      const other = await aTenant(server, { preset: "power-omni" });
+      const foreign = await other.call("createTeam", { body: { kind: "agent", name: "Foreign" } });
+      for (const id of [foreign.body.id, absent, "nothing", ada]) expect(await uses(id)).toBe(false);
+    });
+
+    it("asks about many agents in one read, and about agents as such by the permission alone", async () => {
+      await grant(agents.scribe, { users: [ada] });
+      const evaluations = [agents.helper, agents.scribe, absent].map((id) => ({ resource: { type: "agent", id } }));
+      const body = { ...about(ada, "agents.use"), evaluations: [...evaluations, {}] };
+      expect(decisionsOf(await batch(body))).toEqual([false, true, false, true]);
+    });
+  });
+
+  describe("P-10, A-10, LIC-9: what comes with a license", () => {
+    it("P-10: signing in does where the tenant says so, and the seat may pass on", async () => {
+      tenant = await aTenant(server, { preset: "power-omni", seats: { licensed: 1 } });
+      const ada = await user("ada", { licenseTier: "licensed" });
+      const bob = await user("bob", { licenseTier: "licensed" });
+      const signs = async () => [(await ask(ada)).decision, (await ask(bob)).decision];
+      expect(await signs()).toEqual([true, false]);
+      expect((await ask(bob)).context).toMatchObject({ status: "active", permissions: [], tier: null });
+      await tenant.call("changeUser", { params: { id: ada }, body: { tier: "none" } });
+      expect(await signs()).toEqual([false, true]);
+    });
+
+    it("A-10: the web phone does, and everybody signs in without it", async () => {
+      tenant = await aTenant(server, { preset: "avoxi", seats: { contact: 3 } });
+      const ada = await user("ada", { licenseTier: "contact" });
+      const bob = await user("bob");
+      const answers = async (name: string) => [(await ask(ada, name)).decision, (await ask(bob, name)).decision];
+      expect(await answers("sign-in")).toEqual([true, true]);
+      expect(await answers("calls.web-phone")).toEqual([true, false]);
+      expect((await ask(bob, "calls.web-phone")).context.reason).toContain("comes with the Enterprise or Contact license");
+      await tenant.call("changeUser", { params: { id: bob }, body: { role: "admin" } });
+      expect(await answers("calls.web-phone")).toEqual([true, false]);
+    });
+  });
 });
 
 /** The same server over a database that tells which statements it runs. */

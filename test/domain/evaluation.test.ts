@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type EvaluatedPerson, evaluateAccess } from "../../src/domain/evaluation.ts";
 import type { UserState } from "../../src/domain/model.ts";
 import { isReserved, permissionCatalogue, reservedPermissions } from "../../src/domain/permissions.ts";
+import type { AgentPath } from "../../src/domain/teams.ts";
 import {
   aDoc,
   change,
@@ -92,13 +93,11 @@ describe("what a role holds", () => {
     // Agents are no unit of people.
     const expected = kinds.filter((type) => kind !== "agent" && (type === "team" || type === kind));
     expect(kinds.filter(reaches)).toEqual(expected);
-    const facts = {
-      teamsOf: new Map([
-        ["u2", ["t1", "t9"]],
-        ["u3", ["t9"]],
-      ]),
-      agents: new Set<string>(),
-    };
+    const teamsOf = new Map([
+      ["u2", ["t1", "t9"]],
+      ["u3", ["t9"]],
+    ]);
+    const facts = { teamsOf, paths: [] };
     const about = (id: string) => ({ action: "teams.manage", resource: { type: "user", id } });
     const met = ["u2", "u3", "u4"].filter((id) => evaluateAccess(lead, about(id), rules, now, facts).decision);
     expect(met).toEqual(kind === "agent" ? [] : ["u2"]);
@@ -151,19 +150,20 @@ describe("P-6: an agent needs the permission and that it is shared", () => {
   const wider = someRules({
     roles: [...roles, { key: "agent-user", name: "A", rank: 1, permissions: ["agents.use"], builtIn: false }],
   });
-  const use = (person: EvaluatedPerson, resource: { type: string; id: string } | null, agents: string[]) =>
-    evaluateAccess(person, { action: "agents.use", resource }, wider, now, {
-      teamsOf: new Map(),
-      agents: new Set(agents),
-    });
+  const path = (agentId: string, archived = false): AgentPath => ({
+    ...{ agentId, agentName: "Helper", archived, via: "user", team: null, since: null },
+  });
+  const use = (person: EvaluatedPerson, resource: { type: string; id: string } | null, paths: AgentPath[]) =>
+    evaluateAccess(person, { action: "agents.use", resource }, wider, now, { teamsOf: new Map(), paths });
 
   it.each([
-    ["shared", held, "a1", ["a1"], true],
-    ["not shared", held, "a1", [], false],
-    ["another one shared", held, "a1", ["a2"], false],
-    ["shared, without the permission", { ...held, role: "user" }, "a1", ["a1"], false],
-  ])("%s: %s", (_name, person, id, agents, decision) => {
-    expect(use(person, { type: "agent", id }, agents).decision).toBe(decision);
+    ["shared", held, [path("a1")], true],
+    ["not shared", held, [], false],
+    ["another one shared", held, [path("a2")], false],
+    ["shared and archived", held, [path("a1", true)], false],
+    ["shared, without the permission", { ...held, role: "user" }, [path("a1")], false],
+  ])("%s", (_name, person, paths, decision) => {
+    expect(use(person, { type: "agent", id: "a1" }, paths).decision).toBe(decision);
   });
 
   it("and asked of no agent, is the permission alone", () => {

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { isAdministrative } from "../../src/domain/permissions.ts";
+import { isAdministrative, missing } from "../../src/domain/permissions.ts";
 import { defaultSettings, findPreset, highestRole, presets, toPreset } from "../../src/domain/presets.ts";
 
 const expected = {
@@ -52,6 +52,59 @@ describe("presets", () => {
     const tiers = findPreset("avoxi")?.tiers ?? [];
     expect(tiers.map(({ minimum }) => minimum)).toEqual([3, 3]);
     expect(tiers[0]).toMatchObject({ unitPrice: 24.99, currency: "USD", billingCycle: "monthly" });
+  });
+
+  /** What a line of systems.md says of a role: what it must hold, and what it must not, however limited. */
+  const lines: readonly (readonly [string, string, string, readonly string[], readonly string[]])[] = [
+    ["E-7", "empower", "supervisor", ["call-analysis.manage:own-teams"], ["call-analysis.manage"]],
+    ["E-7", "empower", "user", [], ["call-analysis.manage:own-teams"]],
+    [
+      "E-8",
+      "empower",
+      "supervisor",
+      ["users.read:own-teams", "reports.read:own-teams"],
+      ["users.read", "reports.read"],
+    ],
+    [
+      "P-4",
+      "power-omni",
+      "collaborator",
+      ["agents.manage", "workspaces.manage", "teams.manage", "connectors.manage"],
+      [],
+    ],
+    ["P-4", "power-omni", "collaborator", [], ["billing.manage", "licenses.read", "licenses.manage"]],
+    ["P-4", "power-omni", "collaborator", [], ["licenses.purchase", "budgets.manage", "events.read"]],
+    ["P-5", "power-omni", "collaborator", [], ["users.manage", "roles.manage", "promotions.manage", "mapping.manage"]],
+    ["P-4", "power-omni", "user", ["profile.manage"], ["users.read:own-teams", "teams.read:own-teams"]],
+    ["A-4", "avoxi", "supervisor", ["users.read:own-teams", "calls.read:own-teams"], ["users.read", "calls.read"]],
+    ["A-10", "avoxi", "agent", ["calls.handle"], ["calls.web-phone"]],
+    ["Q-2", "queue-desk", "manager", ["users.read"], ["users.manage:own-teams", "roles.manage", "licenses.manage"]],
+    ["Q-5", "queue-desk", "manager", ["queues.manage"], []],
+    ["Q-2", "queue-desk", "agent", ["calls.handle"], ["users.read:own-teams"]],
+    ["C-2", "white-label-cms", "manager", ["calls.read", "calls.manage"], ["settings.manage", "domains.manage"]],
+    ["C-2", "white-label-cms", "user", ["profile.manage"], ["calls.read:own-teams", "users.read:own-teams"]],
+  ];
+
+  it.each(lines)("%s: of %s, %s holds %j and not %j", (_line, name, key, held, lacked) => {
+    const role = findPreset(name)?.roles.find((one) => one.key === key);
+    expect(missing(role?.permissions ?? [], held)).toEqual([]);
+    expect(missing(role?.permissions ?? [], lacked)).toEqual(lacked);
+  });
+
+  it.each([
+    ["P-1", "power-omni", "agents.use", ["licensed"]],
+    ["A-10", "avoxi", "calls.web-phone", ["contact", "enterprise"]],
+    ["Q-11", "queue-desk", "calls.history", ["professional", "pro-plus"]],
+  ])("%s: of %s, %s comes with a license, and no role but the Admin's names it", (_line, name, permission, tiers) => {
+    const preset = findPreset(name);
+    expect(preset?.tiers.filter((tier) => tier.permissions.includes(permission)).map(({ key }) => key)).toEqual(tiers);
+    expect(preset?.roles.filter((role) => role.permissions.includes(permission))).toEqual([]);
+  });
+
+  it.each(presets)("$name: the lowest role holds nothing about others", ({ roles }) => {
+    const lowest = roles.toSorted((one, other) => one.rank - other.rank)[0];
+    const own = ["profile.manage", "content.edit", "calls.handle"];
+    expect(lowest?.permissions.filter((permission) => !own.includes(permission))).toEqual([]);
   });
 
   it("refuse a default role that is missing or administrative, and a member that nobody knows", () => {
