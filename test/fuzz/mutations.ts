@@ -127,7 +127,7 @@ export function seedsFor({ user, group }: { user: string; group: string }): Seed
   const api = operations
     .filter(({ scope, method, path }) => scope !== "operator" && !(method === "delete" || /tokens\/|rotate/.test(path)))
     .map(({ path, method }): Seed => {
-      const body = apiDocument.paths[path][method].requestBody?.content["application/json"].example;
+      const body = apiDocument.paths[path][method].requestBody?.content["application/json"]?.example;
       const target = path
         .replace("{id}", user)
         .replace("{tier}", "standard")

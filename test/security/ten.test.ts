@@ -147,7 +147,7 @@ describeOnBoth("TEN-1: another tenant's ids", (getDb) => {
       const verb = method === "HEAD" ? "get" : method.toLowerCase();
       const operation = operations.find((one) => toRoute(one.path) === path && one.method === verb);
       const example = operation && apiDocument.paths[operation.path][operation.method].requestBody?.content;
-      const body = example?.["application/json"].example ?? scimBodies.get(method);
+      const body = example?.["application/json"]?.example ?? scimBodies.get(method);
       const parts = { method, target, ...(body === undefined ? {} : { body: () => JSON.stringify(body) }) };
       const judge = async ([kind, id]: [string, string]) => {
         const { foreign, absent } = await bothWays(parts, id);
