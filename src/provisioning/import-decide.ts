@@ -4,6 +4,7 @@ import type { KnownPerson } from "../db/import.ts";
 import type { TenantRules } from "../domain/access.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { Permission } from "../domain/model.ts";
+import { missing } from "../domain/permissions.ts";
 import { Problem } from "../problems.ts";
 import type { Work } from "./apply.ts";
 import type { Alteration } from "./bulk-actions.ts";
@@ -44,18 +45,24 @@ export function matchKnown(people: readonly ImportedPerson[], known: readonly Kn
   const existing: { person: ImportedPerson; known: KnownPerson }[] = [];
   const others: { person: ImportedPerson; known: Namesake }[] = [];
   // Newcomers of one batch that share an address under two names: the second finds the first.
-  const taken = new Map<string, Namesake>();
+  const taken = new Map<string, ImportedPerson>();
   for (const person of people) {
     const same = byName.get(person.nameNorm);
-    const other = byEmail.get(person.emailNorm) ?? taken.get(person.emailNorm);
+    const before = taken.get(person.emailNorm);
+    const namesake = before === undefined || before.nameNorm === person.nameNorm ? undefined : toNamesake(before);
+    const other = byEmail.get(person.emailNorm) ?? namesake;
     if (same !== undefined) existing.push({ person, known: same });
     else if (other !== undefined) others.push({ person, known: other });
     else {
       newcomers.push(person);
-      taken.set(person.emailNorm, { id: null, userName: person.userName });
+      taken.set(person.emailNorm, before ?? person);
     }
   }
   return { newcomers, existing, others };
+}
+
+function toNamesake({ userName }: ImportedPerson): Namesake {
+  return { id: null, userName };
 }
 
 /** ROL-5, LIC-11: what the actor's permissions do not allow of a new person. */
@@ -66,9 +73,10 @@ export function permitCreate(
   authority: readonly Permission[],
 ): Problem | undefined {
   return problemOf(() => {
-    // What everybody gets is given by nobody.
-    const isGiven = person.role !== null && decision.role.key !== rules.mapping.defaults.role;
-    if (isGiven) requireOwnPermissions(rules, null, decision, authority);
+    // What everybody gets is given by nobody, and what an Admin approved by that Admin (GRD-6).
+    const isDefault = decision.role.key === rules.mapping.defaults.role;
+    const isApproved = missing(authority, decision.newGrant?.permissions ?? []).length > 0;
+    if (person.role !== null && !isDefault && !isApproved) requireOwnPermissions(rules, null, decision, authority);
     if (decision.tier !== null) requireLicensePermission(authority, decision.draft);
   });
 }
