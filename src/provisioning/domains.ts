@@ -2,7 +2,6 @@
  * USR-5: a tenant claims its mail domains and proves them by a record in DNS. Any number may claim a name, and a claim
  * holds nobody up; the first to prove it has it, and no other tenant of the installation has it then.
  */
-import { domainToASCII } from "node:url";
 import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import { unavailable } from "../db/constraints.ts";
 import type { Transaction } from "../db/database.ts";
@@ -147,10 +146,8 @@ export async function lookUp({ findTxt = createFindTxt() }: Deps, name: string):
 /** The name as it is stored. Problem: invalidValue. */
 export function requireDomainName(text: string): string {
   const name = toDomainName(text.trim());
-  // A label that says of itself that it is encoded, and is not, comes back empty.
-  const isName = name !== null && domainToASCII(name) === name;
-  const why = isName ? refuseDomain(name) : "A domain is a name such as example.com, without @, path or port.";
-  if (!isName || why !== null) {
+  const why = name === null ? "A domain is a name such as example.com, without @, path or port." : refuseDomain(name);
+  if (name === null || why !== null) {
     throw new Problem("invalidValue", why ?? "", { facts: { rule: "USR-5", attribute: "name" } });
   }
   return name;

@@ -110,7 +110,7 @@ describeOnBoth("domains", (getDb) => {
 
   it("are refused where they are no domain, nobody's, or listed already", async () => {
     const { deps, tenant } = await setUp();
-    for (const text of ["192.0.2.1", "localhost", "ada@example.com", "co.uk", "a.local", "xn--a.com", ""]) {
+    for (const text of ["192.0.2.1", "localhost", "ada@example.com", "co.uk", "a.local", ""]) {
       await expect(addDomain(deps, tenant.admin, text)).rejects.toMatchObject({
         code: "invalidValue",
         facts: { attribute: "name" },
