@@ -230,15 +230,18 @@ language plpgsql stable as $$
 begin
   return query
   with feeds as materialized (
-    select team_id, array_agg(distinct group_id) as groups from team_feeds(p_tenant, p_teams) group by team_id)
+    select team_id, array_agg(distinct group_id) as groups from team_feeds(p_tenant, p_teams) group by team_id),
+  handed as materialized (
+    select m.team_id, count(distinct m.user_id) as members from team_members m
+    where m.tenant_id = p_tenant and m.team_id = any (p_teams) group by m.team_id)
   select t.id, case
-    when cardinality(f.groups) = 1
-      and not exists (select from team_members m where m.tenant_id = p_tenant and m.team_id = t.id)
+    when f.groups is null then coalesce(h.members, 0)
+    when h.members is null and cardinality(f.groups) = 1
     then (select count(*) from group_members m where m.tenant_id = p_tenant and m.group_id = f.groups[1])
     else (select count(*) from (
       select m.user_id from unnest(f.groups) g (id) join group_members m on m.tenant_id = p_tenant and m.group_id = g.id
       union
       select m.user_id from team_members m where m.tenant_id = p_tenant and m.team_id = t.id) i)
     end
-  from unnest(p_teams) as t (id) left join feeds f on f.team_id = t.id;
+  from unnest(p_teams) as t (id) left join feeds f on f.team_id = t.id left join handed h on h.team_id = t.id;
 end $$;

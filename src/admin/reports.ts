@@ -43,10 +43,11 @@ async function withoutTraceSince(call: Call, trace: Trace): Promise<Answer> {
   const { since } = call.query;
   const from = since === undefined ? new Date(call.deps.clock().getTime() - monthMs) : new Date(since);
   const read = await withoutTrace(call.deps, call.ctx, await scopeOf(call), trace, from);
-  const { rows, nextCursor } = await readPage<ReportedRow, TracePosition>(call, read, (row) => ({
-    at: trace === "last_seen_at" ? row.lastSeenAt : row.reviewedAt,
-    id: row.id,
-  }));
+  const { rows, nextCursor } = await readPage(
+    call,
+    read,
+    ({ position = null, id }): TracePosition => ({ at: position, id }),
+  );
   return { body: { since: from.toISOString(), users: rows.map(toReported), nextCursor } };
 }
 

@@ -15,6 +15,11 @@ export interface ReportedRow {
   readonly reviewedAt: string | null;
 }
 
+/** A moment as the database has it, to the microsecond: what a cursor goes on from. */
+export interface TracedRow extends ReportedRow {
+  readonly position: string;
+}
+
 export interface ReportScope {
   /** Key of the role in effect. */
   readonly role?: string | undefined;
@@ -112,9 +117,10 @@ export async function listLongAgo(
   since: string,
   after: { readonly at: string; readonly id: string } | null,
   limit: number,
-): Promise<ReportedRow[]> {
+): Promise<TracedRow[]> {
   const at = sql.ref(`a.${trace}`);
   let query = people(db, tenantId, scope)
+    .select(sql<string>`${at}::text`.as("position"))
     .where(statusFor(trace))
     .where("a.tenant_id", "=", tenantId)
     .where(sql<boolean>`${at} < ${since}`)
@@ -123,7 +129,7 @@ export async function listLongAgo(
     .limit(limit);
   if (after !== null)
     query = query.where(sql<boolean>`(${at}, a.user_id) > (${after.at}::timestamptz, ${after.id}::uuid)`);
-  return await db.run<ReportedRow>(query);
+  return await db.run<TracedRow>(query);
 }
 
 /** Who is out is not expected to come; who has been invited has access to be reviewed. */

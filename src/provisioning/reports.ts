@@ -9,6 +9,7 @@ import {
   type ReportedRow,
   type ReportScope,
   type Trace,
+  type TracedRow,
 } from "../db/reports.ts";
 import { findUserStates } from "../db/users.ts";
 import type { TenantRules } from "../domain/access.ts";
@@ -50,7 +51,7 @@ export async function withoutTrace(deps: Deps, ctx: RequestContext, scope: Repor
   const { tenantId } = ctx.principal;
   requireRole(await deps.rules.recent(deps.db, tenantId), scope.role);
   const at = since.toISOString();
-  return async (after: TracePosition | null, limit: number): Promise<ReportedRow[]> => {
+  return async (after: TracePosition | null, limit: number): Promise<(ReportedRow & Partial<TracedRow>)[]> => {
     const longAgo = (from: { at: string; id: string } | null, most: number) =>
       listLongAgo(deps.db, tenantId, scope, trace, at, from, most);
     if (after !== null && after.at !== null) return await longAgo({ at: after.at, id: after.id }, limit);
