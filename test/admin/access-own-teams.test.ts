@@ -92,6 +92,45 @@ describeOnBoth("E-8: who oversees a team sees the people of their teams and nobo
     }
   });
 
+  it("exports, reports on and relates them alone", async () => {
+    const { body: csv } = await asSue("exportUsers");
+    for (const [name, isThere] of Object.entries({ anna: true, nele: true, sue: true, bob: false, rita: false })) {
+      expect([name, String(csv).includes(`${name}@example.com`)]).toEqual([name, isThere]);
+    }
+    for (const report of ["reportNotSeen", "reportNotReviewed", "reportAgentsWithoutQueue", "reportLeastPrivilege"]) {
+      const { status, body } = await asSue(report);
+      expect([report, status]).toEqual([report, 200]);
+      for (const id of [people.bob, people.dan, people.rita]) expect(JSON.stringify(body)).not.toContain(id);
+    }
+    const relationships = (id: string) => asSue("getRelationships", { params: { id } });
+    expect((await relationships(people.anna)).status).toBe(200);
+    expect((await relationships(people.bob)).status).toBe(404);
+    const { body } = await asSue("listTeams");
+    expect(body.teams.map(({ name }: { name: string }) => name)).toEqual(["Sales"]);
+  });
+
+  it("E-7: turns call analysis on and off for them, and for nobody else, and changes nothing else", async () => {
+    const set = (id: string, body: object) => asSue("changeUser", { params: { id }, body });
+    const shown = async (id: string) => (await tenant.call("getUser", { params: { id } })).body.callAnalysis;
+    for (const callAnalysis of [true, false]) {
+      expect((await set(people.anna, { callAnalysis })).body.callAnalysis).toBe(callAnalysis);
+      expect(await shown(people.anna)).toBe(callAnalysis);
+    }
+    for (const id of [people.bob, people.rita, people.dan]) {
+      const before = await shown(id);
+      const { status, body } = await set(id, { callAnalysis: true });
+      expect([status, body.code, await shown(id)]).toEqual([404, "notFound", before]);
+    }
+    for (const change of [{ role: "user" }, { suspended: true }, { tier: "standard" }, { displayName: "X" }]) {
+      const { status, body } = await set(people.anna, { callAnalysis: true, ...change });
+      expect([change, status, body.code]).toEqual([change, 403, "forbidden"]);
+    }
+    expect(await shown(people.anna)).toBe(false);
+    const plain = await tenant.mint({ scopes: ["api"], role: "user", userId: people.anna });
+    const params = { id: people.anna };
+    expect((await call(server, "changeUser", { token: plain, params, body: { callAnalysis: true } })).status).toBe(403);
+  });
+
   it("changes with the teams, from the next request on", async () => {
     const { sue, bob } = people;
     await changeGroup(server.deps, tenant.ctx, groups.support, [{ add: [sue] }]);
