@@ -107,18 +107,17 @@ const paths: Statement = {
   name: "agents_paths",
   text: `select u.status, p.agent_id as "agentId", p.agent_name as "agentName", p.archived, p.via, p.team_id as "teamId",
       p.team_name as "teamName", p.team_kind as "teamKind", p.since
-    from users u left join lateral agent_paths(u.tenant_id, u.id, $3::uuid) p on true
+    from users u left join lateral agent_paths(u.tenant_id, u.id, null) p on true
     where u.tenant_id = $1 and u.id = $2`,
 };
 
-/** How agents reach somebody: every way, of one agent or (null) of all. An unknown person is answered like one who is out. */
+/** How agents reach somebody: every way, of every agent. An unknown person is answered like one who is out. */
 export async function findAgentPaths(
   executor: Executor,
   tenantId: string,
   userId: string,
-  agentId: string | null,
 ): Promise<{ readonly status: Status; readonly paths: readonly AgentPath[] }> {
-  const rows = await executor.query<PathRow>(paths, [tenantId, userId, agentId]);
+  const rows = await executor.query<PathRow>(paths, [tenantId, userId]);
   const found = rows.flatMap(({ status: _, agentId: id, teamId, teamName, teamKind, ...row }) => {
     if (id === null) return [];
     const team = teamId === null ? null : { value: teamId, display: teamName, kind: teamKind };

@@ -3,12 +3,12 @@
  * through the same decision as every other door. An invited person is pending until they accept with a secret that is
  * shown once; it is kept as a digest, as tokens are. An invitation that is over is seen to by the clock (LIC-8).
  */
-import { requireHeld } from "../auth/authority.ts";
+import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import { newInvitationText, parseInvitation } from "../auth/invitation-text.ts";
 import { sameDigest } from "../auth/secret.ts";
 import { recordEvents } from "../db/events.ts";
 import { findInvitationDigest, useInvitation, writeInvitation } from "../db/invitations.ts";
-import { addManualMember, findTeamsNamed, type NamedTeam } from "../db/invited-teams.ts";
+import { findTeamsNamed, type NamedTeam } from "../db/invited-teams.ts";
 import type { UserAccount } from "../db/users.ts";
 import type { Json, Permission, UserDoc, UserState } from "../domain/model.ts";
 import { USHER_USER, usherExtension } from "../domain/words.ts";
@@ -22,6 +22,7 @@ import { actorOf, type Deps, type RequestContext } from "./context.ts";
 import { permissionsFor, requireForSeat } from "./profile.ts";
 import { type ProfileWords, toProfile } from "./profile-words.ts";
 import { mailOf } from "./sessions.ts";
+import { addToTeam } from "./teams-members.ts";
 import type { TokenDeps } from "./tokens.ts";
 import { requireOwnPermissions } from "./user-access.ts";
 import { alterUser } from "./user-change.ts";
@@ -112,7 +113,7 @@ function expiryOf({ clock }: Deps, days: number, wanted: string | undefined): st
 const expiryDaysMax = 365;
 
 async function joinTeams(work: Work, userId: string, names: readonly string[]): Promise<NamedTeam[]> {
-  const { tx, rules } = work;
+  const { tx, ctx, rules, now } = work;
   const teams = new Map<string, NamedTeam>();
   for (const name of names) {
     const [team, other] = await findTeamsNamed(tx, rules.tenantId, name);
@@ -123,14 +124,10 @@ async function joinTeams(work: Work, userId: string, names: readonly string[]): 
     }
     teams.set(team.id, team);
   }
-  for (const { id } of teams.values()) await addManualMember(tx, rules.tenantId, id, userId);
-  await recordEvents(
-    tx,
-    [...teams.values()].map(({ id, name, kind }) =>
-      eventOf(work, "team.member-added", "Team", id, { userId, source: "manual", name, kind }, "TEAM-3"),
-    ),
-  );
-  return [...teams.values()];
+  const joined = [...teams.values()].toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  const authority = joined.length === 0 ? [] : await lockAuthority(tx, ctx.principal, now);
+  for (const { id } of joined) await addToTeam(work, authority, id, [userId]);
+  return joined;
 }
 
 /** Writes the secret's digest and tells the product, which mails. Returns the secret. */

@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createGroup } from "../../src/provisioning/groups.ts";
 import { saveMapping } from "../../src/provisioning/mapping.ts";
-import { findVisibleAgents, mayUseAgent } from "../../src/provisioning/teams-agents.ts";
+import { findVisibleAgents } from "../../src/provisioning/teams-agents.ts";
 import { changeUser, deleteUser } from "../../src/provisioning/users.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { type Answer, aTenant, type Server, startServer, type TestTenant } from "./api.ts";
 
+const usher = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
 const absent = "0190a0b0-0000-7000-8000-0000000000ff";
 
 describeOnBoth("grants of agents, and relationships", (getDb) => {
@@ -13,9 +14,11 @@ describeOnBoth("grants of agents, and relationships", (getDb) => {
   let tenant: TestTenant;
   let agent: string;
   let ada: string;
+  let product: string;
   beforeEach(async () => {
     server = startServer(getDb());
-    tenant = await aTenant(server, { preset: "power-omni", seats: { licensed: 5 } });
+    tenant = await aTenant(server, { preset: "power-omni", seats: { licensed: 20 } });
+    product = await tenant.mint({ scopes: ["access"], role: null });
     agent = await create("agent", "Concierge");
     ada = await person("ada");
   });
@@ -25,13 +28,21 @@ describeOnBoth("grants of agents, and relationships", (getDb) => {
     expect(status, JSON.stringify(body)).toBe(201);
     return body.id;
   };
-  const person = async (userName: string, more = {}) => (await tenant.user({ userName, ...more })).id;
+  const person = async (userName: string) => (await tenant.user({ userName, [usher]: { licenseTier: "licensed" } })).id;
   const join = (id: string, ...users: string[]) => tenant.call("addTeamMembers", { params: { id }, body: { users } });
   const grant = (to: { users?: readonly string[]; teams?: readonly string[] }, id = agent) =>
     tenant.call("grantAgent", { params: { id }, body: to });
   const revoke = (query: Record<string, string>, id = agent) => tenant.call("revokeAgent", { params: { id }, query });
-  const sees = async (user: string, id = agent) => (await mayUseAgent(getDb(), tenant.id, user, id)).visible;
-  const why = async (user: string) => (await mayUseAgent(getDb(), tenant.id, user, agent)).because;
+  const ask = async (user: string, id: string) => {
+    const body = {
+      subject: { type: "user", id: user },
+      action: { name: "agents.use" },
+      resource: { type: "agent", id },
+    };
+    return (await tenant.call("evaluateAccess", { token: product, body })).body;
+  };
+  const sees = async (user: string, id = agent): Promise<boolean> => (await ask(user, id)).decision;
+  const why = async (user: string) => (await ask(user, agent)).context.reason;
   const archive = (id: string, archived: boolean) => tenant.call("changeTeam", { params: { id }, body: { archived } });
   const relationships = async (id: string) => (await tenant.call("getRelationships", { params: { id } })).body;
   const codes = ({ status, body }: Answer) => [status, body?.code];
@@ -101,8 +112,8 @@ describeOnBoth("grants of agents, and relationships", (getDb) => {
     expect([await sees(ada, "no-id"), await sees(ada, absent), await sees("no-id"), await sees(absent)]).toEqual(
       Array(4).fill(false),
     );
-    expect((await mayUseAgent(getDb(), other.id, ada, agent)).visible).toBe(false);
-    expect((await mayUseAgent(getDb(), other.id, stranger, agent)).visible).toBe(false);
+    expect(await findVisibleAgents(getDb(), other.id, ada)).toEqual([]);
+    expect(await findVisibleAgents(getDb(), other.id, stranger)).toEqual([]);
   });
 
   describe("grantAgent and revokeAgent", () => {

@@ -209,7 +209,7 @@ describeOnBoth("invitations", (getDb) => {
       const agent = await invite(tenant, { email: someone(), teams: ["Bot"] });
       expect([agent.status, agent.body.attribute]).toEqual([400, "teams"]);
       const added = await events(tenant, body.teams[0].value);
-      expect(added.map(({ action }) => action)).toContain("team.member-added");
+      expect(added.map(({ action }) => action)).toContain("team.members-added");
     });
 
     it("C-3: accepted people exist at once, with a password if one is given", async () => {
