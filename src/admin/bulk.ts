@@ -3,15 +3,15 @@ import { findAuthority } from "../auth/authority.ts";
 import { type BulkJobRow, listBulkJobs, listBulkResults } from "../db/bulk-jobs.ts";
 import type { UserListFilter } from "../db/user-list.ts";
 import type { Permission } from "../domain/model.ts";
-import { holds } from "../domain/permissions.ts";
+import { reachOf } from "../domain/permissions.ts";
 import { Problem } from "../problems.ts";
 import type { BulkAction, BulkActionName } from "../provisioning/bulk-actions.ts";
-import { cancelJob, getBulkJob } from "../provisioning/bulk-jobs.ts";
+import { cancelJob, getBulkJob, hasBegun } from "../provisioning/bulk-jobs.ts";
 import type { PreviewMemo } from "../provisioning/bulk-preview.ts";
 import {
   type BulkRequest,
   type BulkRun,
-  bulkPermissionOf,
+  bulkPermissionsOf,
   readRequest,
   startBulk,
 } from "../provisioning/bulk-users.ts";
@@ -30,17 +30,21 @@ export const bulkHandlers: Handlers = {
     const { rows, nextCursor } = await readPage(call, read, ({ id }) => id);
     // Who may see a job is who may do what it does.
     const held = await findAuthority(deps.db, ctx.principal, deps.clock());
-    const jobs = rows.filter((row) => holds(held, permissionOf(row))).map(toJob);
+    const isShown = (row: BulkJobRow) => {
+      const reach = reachOf(held, permissionsOf(row));
+      return reach === "all" || (reach === "own-teams" && hasBegun(ctx.principal, row));
+    };
+    const jobs = rows.filter(isShown).map(toJob);
     return { body: { jobs, nextCursor } };
   },
 
   async getBulkJob({ deps, ctx, params }) {
-    return { body: toJob(await getBulkJob(deps, ctx, params.id!, permissionOf)) };
+    return { body: toJob(await getBulkJob(deps, ctx, params.id!, permissionsOf)) };
   },
 
   async listBulkResults(call) {
     const { deps, ctx, params, query } = call;
-    const { id } = await getBulkJob(deps, ctx, params.id!, permissionOf);
+    const { id } = await getBulkJob(deps, ctx, params.id!, permissionsOf);
     const { tenantId } = ctx.principal;
     const read = (after: number | null, limit: number) =>
       listBulkResults(deps.db, tenantId, id, query.outcome ?? null, after ?? 0, limit);
@@ -49,7 +53,7 @@ export const bulkHandlers: Handlers = {
   },
 
   async cancelBulkJob({ deps, ctx, params }) {
-    return { body: toJob(await cancelJob(deps, ctx, params.id!, permissionOf)) };
+    return { body: toJob(await cancelJob(deps, ctx, params.id!, permissionsOf)) };
   },
 };
 
@@ -68,6 +72,10 @@ const parameters: Readonly<Record<BulkActionName, { needed: readonly string[]; o
   activate: { needed: [] },
   deactivate: { needed: [] },
   delete: { needed: [] },
+  addTeams: { needed: ["teams"] },
+  removeTeams: { needed: ["teams"] },
+  resetPassword: { needed: [] },
+  signOut: { needed: [] },
   setCallAnalysis: { needed: ["enabled"] },
 };
 
@@ -92,8 +100,8 @@ function invalid(attribute: string, detail: string): Problem {
   return new Problem("invalidValue", detail, { facts: { attribute } });
 }
 
-function permissionOf(job: BulkJobRow): Permission {
-  return job.kind === "import" ? "users.manage" : bulkPermissionOf(job);
+function permissionsOf(job: BulkJobRow): readonly Permission[] {
+  return job.kind === "import" ? ["users.manage"] : bulkPermissionsOf(job);
 }
 
 /** 202: the work goes on; where to look for it stands in `Location`. */

@@ -1,9 +1,9 @@
 /** What can be done to many people at once: each action with its permission and what it makes of one person (E-6, A-5…A-9). */
 import type { TenantRules } from "../domain/access.ts";
 import type { Draft } from "../domain/draft.ts";
-import type { JsonObject, Permission, UserState } from "../domain/model.ts";
-import { USHER_USER, usherExtension } from "../domain/words.ts";
+import type { Permission, UserState } from "../domain/model.ts";
 import { Problem } from "../problems.ts";
+import { toProfile } from "./profile-words.ts";
 import { requireOwnPermissions } from "./user-access.ts";
 import { draftOfState } from "./user-drafts.ts";
 import type { Permit } from "./user-steps.ts";
@@ -16,19 +16,29 @@ export type BulkAction =
   | { readonly action: "activate" }
   | { readonly action: "deactivate" }
   | { readonly action: "delete" }
+  | { readonly action: "addTeams" | "removeTeams"; readonly params: { readonly teams: readonly string[] } }
+  | { readonly action: "resetPassword" }
+  | { readonly action: "signOut" }
   | { readonly action: "setCallAnalysis"; readonly params: { readonly enabled: boolean } };
 
 export type BulkActionName = BulkAction["action"];
 
-/** What the caller, and later a job's originator, must hold. Moving a seat needs `licenses.manage` besides (LIC-11). */
-export const bulkPermissions: Readonly<Record<BulkActionName, Permission>> = {
-  assignLicense: "licenses.manage",
-  unassignLicense: "licenses.manage",
-  setRole: "users.manage",
-  activate: "users.manage",
-  deactivate: "users.manage",
-  delete: "users.manage",
-  setCallAnalysis: "call-analysis.manage",
+/**
+ * Of which the caller, and later a job's originator, must hold one. Moving a seat needs `licenses.manage` besides (LIC-11);
+ * which teams one may manage is asked of each team.
+ */
+export const bulkPermissions: Readonly<Record<BulkActionName, readonly Permission[]>> = {
+  assignLicense: ["licenses.manage"],
+  unassignLicense: ["licenses.manage"],
+  setRole: ["users.manage"],
+  activate: ["users.manage"],
+  deactivate: ["users.manage"],
+  delete: ["users.manage"],
+  addTeams: ["teams.manage", "workspaces.manage"],
+  removeTeams: ["teams.manage", "workspaces.manage"],
+  resetPassword: ["users.manage"],
+  signOut: ["users.manage"],
+  setCallAnalysis: ["call-analysis.manage"],
 };
 
 /** An action that changes what is decided about somebody. */
@@ -40,8 +50,15 @@ export interface Alteration {
   readonly permit?: Permit;
 }
 
+/** A-9: people into teams by hand, or out of them. */
+export interface TeamsPlan {
+  readonly kind: "teams";
+  readonly verb: "add" | "remove";
+  readonly teams: readonly string[];
+}
+
 /** What an action means under the tenant's rules of this moment. */
-export type BulkPlan = Alteration | { readonly kind: "delete" };
+export type BulkPlan = Alteration | TeamsPlan | { readonly kind: "delete" | "resetPassword" | "signOut" };
 
 /** Problems: unknownRole, unknownTier. */
 export function planAction(rules: TenantRules, action: BulkAction): BulkPlan {
@@ -63,20 +80,20 @@ export function planAction(rules: TenantRules, action: BulkAction): BulkPlan {
     case "deactivate":
       return changing(() => ({ suspended: true }));
     case "setCallAnalysis":
-      return changing(({ doc }) => ({ doc: withWord(doc, "callAnalysis", action.params.enabled) }));
+      return changing(({ doc }) => ({ doc: toProfile({ callAnalysis: action.params.enabled })(doc) }));
+    case "addTeams":
+      return { kind: "teams", verb: "add", teams: action.params.teams };
+    case "removeTeams":
+      return { kind: "teams", verb: "remove", teams: action.params.teams };
     case "delete":
-      return { kind: "delete" };
+    case "resetPassword":
+    case "signOut":
+      return { kind: action.action };
   }
 }
 
 function changing(change: (state: UserState) => Partial<Draft>): Alteration {
   return { kind: "alter", asserted: new Set(), alter: (state) => ({ ...draftOfState(state), ...change(state) }) };
-}
-
-/** The document with one of the words of Usher's extension. */
-function withWord(doc: Draft["doc"], name: string, value: boolean): Draft["doc"] {
-  const words: JsonObject = { ...usherExtension(doc), [name]: value };
-  return { ...doc, [USHER_USER]: words };
 }
 
 function requireRole(rules: TenantRules, role: string): void {

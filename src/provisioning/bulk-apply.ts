@@ -20,12 +20,16 @@ import {
   requireLicensePermission,
   toChanged,
   toNotFound,
+  toOut,
   toQueued,
   toRefused,
   toUnchanged,
+  withinReach,
 } from "./bulk-outcomes.ts";
+import { changeTeams } from "./bulk-teams.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { applyAll } from "./members.ts";
+import { requestResetLocked, signOutLocked } from "./sessions.ts";
 import { removeLocked } from "./user-delete.ts";
 import { begin, recordRefusal } from "./user-steps.ts";
 
@@ -49,7 +53,12 @@ export async function applyAction(
   const refused = refusalOf(work, authority, action);
   const results =
     refused === undefined
-      ? await carryOut(work, planAction(work.rules, action), states, authority)
+      ? await carryOut(
+          work,
+          planAction(work.rules, action),
+          await withinReach(tx, work, authority, action, states),
+          authority,
+        )
       : states.map(({ id, doc }) => toRefused(id, doc.userName, refused));
   const byId = new Map(results.map((result) => [result.id, result]));
   return ids.map((id) => byId.get(id.toLowerCase()) ?? toNotFound(id));
@@ -61,9 +70,26 @@ async function carryOut(
   states: readonly UserState[],
   authority: readonly Permission[],
 ): Promise<BulkResult[]> {
-  return plan.kind === "delete"
-    ? await deleteAll(work, states, authority)
-    : await alterAll(work, plan, states, authority);
+  switch (plan.kind) {
+    case "alter":
+      return await alterAll(work, plan, states, authority);
+    case "delete":
+      return await deleteAll(work, states, authority);
+    case "teams":
+      return await changeTeams(work, plan, states, authority);
+    case "signOut":
+      await signOutLocked(work, states);
+      return states.map((state) => toChanged(state, null));
+    case "resetPassword":
+      return await resetPasswords(work, states);
+  }
+}
+
+/** who is out could not sign in with another password either. */
+async function resetPasswords(work: Work, states: readonly UserState[]): Promise<BulkResult[]> {
+  const { in: able = [], out = [] } = Object.groupBy(states, ({ status }) => (status === "inactive" ? "out" : "in"));
+  await requestResetLocked(work, able);
+  return [...able.map((state) => toChanged(state, null)), ...out.map(toOut)];
 }
 
 async function deleteAll(

@@ -3,7 +3,7 @@
  * goes on with the first person who has none, and nobody is treated twice. Few people are treated within the request.
  */
 import { setImmediate as yieldToOthers } from "node:timers/promises";
-import { requirePermission } from "../auth/authority.ts";
+import { requireReach } from "../auth/authority.ts";
 import {
   type BulkItem,
   type BulkItemResult,
@@ -163,17 +163,26 @@ export async function requireRoomForJob(deps: Deps, tenantId: string): Promise<v
   });
 }
 
-/** Who may see a job is who may do what it does. Problems: notFound, forbidden. */
+/**
+ * Who may see a job is who may do what it does; of a permission for own teams (E-8), who began it. Problems: notFound,
+ * forbidden.
+ */
 export async function getBulkJob(
   deps: Deps,
   ctx: RequestContext,
   id: string,
-  permissionOf: (job: BulkJobRow) => Permission,
+  permissionsOf: (job: BulkJobRow) => readonly Permission[],
 ): Promise<BulkJobRow> {
   const job = isUuid(id) ? await findBulkJob(deps.db, ctx.principal.tenantId, id) : undefined;
   if (job === undefined) throw noJob(id);
-  await requirePermission(deps, ctx, permissionOf(job));
+  const reach = await requireReach(deps, ctx, ...permissionsOf(job));
+  if (reach !== null && !hasBegun(ctx.principal, job)) throw noJob(id);
   return job;
+}
+
+/** Whether it is this token, or this person, who began the job. */
+export function hasBegun({ tokenId, person }: Principal, { principal }: Pick<BulkJobRow, "principal">): boolean {
+  return principal.tokenId === tokenId || (typeof person === "string" && principal.person === person);
 }
 
 /** Ends a job between two steps: what is done stays done. A job that has ended stays as it is. Problems: notFound, forbidden. */
@@ -181,10 +190,10 @@ export async function cancelJob(
   deps: Deps,
   ctx: RequestContext,
   id: string,
-  permissionOf: (job: BulkJobRow) => Permission,
+  permissionsOf: (job: BulkJobRow) => readonly Permission[],
 ): Promise<BulkJobRow> {
   const { tenantId } = ctx.principal;
-  const found = await getBulkJob(deps, ctx, id, permissionOf);
+  const found = await getBulkJob(deps, ctx, id, permissionsOf);
   const at = deps.clock().toISOString();
   const cancelled = await deps.db.transaction(async (tx) => {
     const job = await cancelBulkJob(tx, tenantId, id, at);

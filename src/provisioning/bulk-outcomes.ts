@@ -1,6 +1,8 @@
 /** What becomes, or would become, of one person: the decision without its writing, and how it is told. */
 import { isDeepStrictEqual } from "node:util";
-import { requireHeld } from "../auth/authority.ts";
+import { reachWithin } from "../auth/authority.ts";
+import type { Executor } from "../db/database.ts";
+import { shareTeam } from "../db/own-teams.ts";
 import type { LicenseView } from "../db/users.ts";
 import type { TenantRules } from "../domain/access.ts";
 import { type Circumstances, type Decision, decideUser, type Outcome } from "../domain/decide.ts";
@@ -48,13 +50,34 @@ export function refusalOf(
   action: BulkAction,
 ): Problem | undefined {
   try {
-    requireHeld(authority, ctx.principal, [bulkPermissions[action.action]]);
+    reachWithin(authority, ctx.principal, bulkPermissions[action.action]);
     planAction(rules, action);
     return undefined;
   } catch (error) {
     if (error instanceof Problem) return error;
     throw error;
   }
+}
+
+/**
+ * E-8: of a permission for own teams, the people whom it reaches; the others look like nobody. For teams it is asked of
+ * each team instead.
+ */
+export async function withinReach(
+  executor: Executor,
+  { ctx, rules }: Pick<Work, "ctx" | "rules">,
+  authority: readonly Permission[],
+  action: BulkAction,
+  states: readonly UserState[],
+): Promise<readonly UserState[]> {
+  if (action.action === "addTeams" || action.action === "removeTeams") return states;
+  const reach = reachWithin(authority, ctx.principal, bulkPermissions[action.action]);
+  if (reach === null) return states;
+  const reached: UserState[] = [];
+  for (const state of states) {
+    if (reach.of !== null && (await shareTeam(executor, rules.tenantId, reach.of, state.id))) reached.push(state);
+  }
+  return reached;
 }
 
 /** The decision about one person whom the actor names, and what of it their permissions do not allow. */
@@ -114,6 +137,11 @@ export function toChanged({ id, doc }: Pick<UserState, "id" | "doc">, detail: st
 
 export function toRefused(id: string, userName: string | null, { code, message, facts }: Problem): BulkResult {
   return { id, userName, outcome: "refused", detail: message, code, rule: facts.rule ?? null };
+}
+
+export function toOut({ id, doc }: Pick<UserState, "id" | "doc">): BulkResult {
+  const detail = `${doc.userName} is deactivated: reactivate the user, then reset the password.`;
+  return toRefused(id, doc.userName, new Problem("conflict", detail, { facts: { rule: "USR-1" } }));
 }
 
 /** LIC-3: who is due a seat that is not there yet. */

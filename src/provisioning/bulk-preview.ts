@@ -19,11 +19,14 @@ import {
   requireLicensePermission,
   toChanged,
   toNotFound,
+  toOut,
   toQueued,
   toRefused,
   toUnchanged,
+  withinReach,
 } from "./bulk-outcomes.ts";
 import { countSeats, type SeatCounts, SeatForecast } from "./bulk-seats.ts";
+import { previewTeams } from "./bulk-teams.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { begin } from "./user-steps.ts";
 
@@ -64,7 +67,7 @@ export async function previewAction(
   const refused = refusalOf(work, authority, action);
   const results =
     refused === undefined
-      ? await previewAll(work, action, states, authority, seats)
+      ? await previewAll(work, action, await withinReach(tx, work, authority, action, states), authority, seats)
       : states.map(({ id, doc }) => toRefused(id, doc.userName, refused));
   const byId = new Map(results.map((result) => [result.id, result]));
   return {
@@ -81,8 +84,18 @@ async function previewAll(
   seats: SeatForecast,
 ): Promise<BulkResult[]> {
   const plan = planAction(work.rules, action);
-  if (plan.kind === "alter") return await previewAlteration(work, plan, states, authority, seats);
-  return states.map((state) => previewDeletion(state, authority, seats));
+  switch (plan.kind) {
+    case "alter":
+      return await previewAlteration(work, plan, states, authority, seats);
+    case "delete":
+      return states.map((state) => previewDeletion(state, authority, seats));
+    case "teams":
+      return await previewTeams(work, plan, states, authority);
+    case "signOut":
+      return states.map((state) => toChanged(state, null));
+    case "resetPassword":
+      return states.map((state) => (state.status === "inactive" ? toOut(state) : toChanged(state, null)));
+  }
 }
 
 function previewDeletion(state: UserState, authority: readonly Permission[], seats: SeatForecast): BulkResult {

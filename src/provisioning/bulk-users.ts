@@ -1,5 +1,5 @@
 /** One action on many people (E-6, A-5…A-9): who they are, at once or as a job, for real or as a dry run. */
-import { requirePermission } from "../auth/authority.ts";
+import { requireReach } from "../auth/authority.ts";
 import { type BulkItem, type BulkJobRow, countOutcomes, insertBulkItems, insertBulkJob } from "../db/bulk-jobs.ts";
 import { listUserIds, type UserListFilter } from "../db/user-list.ts";
 import type { Json, JsonObject, Permission } from "../domain/model.ts";
@@ -10,6 +10,8 @@ import { applyAction } from "./bulk-apply.ts";
 import { type BulkStepper, requireRoomForJob, toKept, workBulkJobs } from "./bulk-jobs.ts";
 import { type BulkResult, toRefused } from "./bulk-outcomes.ts";
 import { beginPreview, type PreviewMemo, previewAction, toMemo } from "./bulk-preview.ts";
+import { requireTeams } from "./bulk-teams.ts";
+import { isTransfer, transferTo } from "./bulk-transfer.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { bulkJobName } from "./jobs.ts";
 
@@ -33,8 +35,8 @@ export interface BulkRun {
 const stepSize = 100;
 
 /**
- * Does it at once for few people, and begins a job for more. Problems: forbidden, unknownRole, unknownTier, tooMany,
- * tooManyRequests.
+ * Does it at once for few people, and begins a job for more. Problems: forbidden, unknownRole, unknownTier, invalidValue,
+ * tooMany, tooManyRequests.
  */
 export async function startBulk(
   deps: Deps,
@@ -43,9 +45,14 @@ export async function startBulk(
 ): Promise<{ run: BulkRun } | { job: BulkJobRow }> {
   const { tenantId } = ctx.principal;
   const { action, dryRun } = request;
-  await requirePermission(deps, ctx, bulkPermissions[action.action]);
-  planAction(await deps.rules.current(deps.db, tenantId), action);
+  await requireReach(deps, ctx, ...bulkPermissions[action.action]);
+  const rules = await deps.rules.current(deps.db, tenantId);
+  const plan = planAction(rules, action);
+  if (plan.kind === "teams") await requireTeams({ tx: deps.db, rules }, plan.teams);
   const ids = await selectUsers(deps, ctx, request.select);
+  if (isTransfer(action)) {
+    return { run: toRun(action, dryRun, [await transferTo(deps, ctx, action.params, dryRun, ids)], null) };
+  }
   if (ids.length <= limits.bulkUsersAtOnceMax) return { run: await runAtOnce(deps, ctx, action, dryRun, ids) };
   await requireRoomForJob(deps, tenantId);
   const job = await deps.db.transaction(async (tx) => {
@@ -74,9 +81,11 @@ export async function startBulk(
 /** The ids that are named, each once; or of everybody whom the filter finds now, by userName. */
 async function selectUsers(deps: Deps, ctx: RequestContext, select: BulkRequest["select"]): Promise<string[]> {
   if ("ids" in select) return [...new Set(select.ids.map((id) => id.toLowerCase()))];
-  await requirePermission(deps, ctx, "users.read");
+  const reach = await requireReach(deps, ctx, "users.read");
+  // E-8: who sees the people of their own teams finds no others.
+  const filter = reach === null ? select.filter : { ...select.filter, within: reach.of };
   const max = limits.bulkUsersMax;
-  const found = await listUserIds(deps.db, ctx.principal.tenantId, select.filter, null, max + 1);
+  const found = await listUserIds(deps.db, ctx.principal.tenantId, filter, null, max + 1);
   if (found.length > max) {
     throw new Problem(
       "tooMany",
@@ -106,8 +115,11 @@ async function runAtOnce(
       results.push(...step.results);
     } else results.push(...(await applyStep(deps, ctx, action, some)));
   }
-  const outcomes = countOutcomes(results.map(({ outcome }) => outcome));
-  return { action, dryRun, outcomes, results, memo };
+  return toRun(action, dryRun, results, memo);
+}
+
+function toRun(action: BulkAction, dryRun: boolean, results: readonly BulkResult[], memo: PreviewMemo | null): BulkRun {
+  return { action, dryRun, outcomes: countOutcomes(results.map(({ outcome }) => outcome)), results, memo };
 }
 
 async function previewStep(
@@ -171,8 +183,8 @@ export function readRequest({ request }: Pick<BulkJobRow, "request">): { action:
   return { action, dryRun };
 }
 
-/** The permission that a job of this kind asks for. */
-export function bulkPermissionOf(job: Pick<BulkJobRow, "request">): Permission {
+/** The permissions of which a job like this asks for one. */
+export function bulkPermissionsOf(job: Pick<BulkJobRow, "request">): readonly Permission[] {
   return bulkPermissions[readRequest(job).action.action];
 }
 

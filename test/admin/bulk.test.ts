@@ -274,6 +274,173 @@ describeOnBoth("bulk", (getDb) => {
     });
   });
 
+  describe("a seat from one person to another (LIC-4, P-10)", () => {
+    it("moves past the queue, in one step, and asked once more it has moved", async () => {
+      const [giver, holder, waiting, receiver] = await people(4);
+      await act([giver!, holder!, waiting!], "assignLicense", { tier: "standard" });
+      const params = { tier: "standard", from: giver };
+      const dry = await act([receiver!], "assignLicense", params, { dryRun: true });
+      expect(dry.body.results).toMatchObject([{ outcome: "changed" }]);
+      expect((await user(giver!)).license).toMatchObject({ tier: "standard" });
+      const { body } = await act([receiver!], "assignLicense", params);
+      expect(body.results).toMatchObject([
+        { id: receiver, outcome: "changed", detail: expect.stringContaining("person1") },
+      ]);
+      expect((await user(receiver!)).license).toMatchObject({ tier: "standard", status: "assigned" });
+      expect((await user(giver!)).license).toMatchObject({ status: "none" });
+      expect((await user(waiting!)).license).toMatchObject({ status: "waitlisted" });
+      expect((await act([receiver!], "assignLicense", params)).body.results).toMatchObject([{ outcome: "unchanged" }]);
+    });
+
+    it("says what stands against it, and to how many it moves", async () => {
+      const [giver, receiver] = await people(2);
+      const params = { tier: "standard", from: giver };
+      for (const dryRun of [true, false]) {
+        const refused = await act([receiver!], "assignLicense", params, { dryRun });
+        expect(refused.body.results).toMatchObject([{ outcome: "refused", code: "conflict", rule: "LIC-4" }]);
+        const nobody = await act([receiver!], "assignLicense", { ...params, from: absent }, { dryRun });
+        expect(nobody.body.results).toMatchObject([{ outcome: "refused", code: "notFound" }]);
+        expect(outcomes((await act([absent], "assignLicense", params, { dryRun })).body.results)).toEqual(["notFound"]);
+      }
+      const two = await act([receiver!, absent], "assignLicense", params);
+      expect([two.status, two.body.code, two.body.attribute]).toEqual([400, "invalidValue", "select"]);
+    });
+  });
+
+  describe("teams (A-9)", () => {
+    const aTeam = async (name: string, kind = "team") => {
+      const { status, body } = await tenant.call("createTeam", { body: { name, kind } });
+      expect(status, JSON.stringify(body)).toBe(201);
+      return body.id as string;
+    };
+    const teamsOf = async (id: string) => (await user(id)).teams.map(({ display }: { display: string }) => display);
+
+    it("adds to several teams and takes out of them, with one event a person", async () => {
+      const ids = await people(2);
+      const teams = [await aTeam("Sales"), await aTeam("Berlin", "workspace")];
+      const dry = await act(ids, "addTeams", { teams }, { dryRun: true });
+      expect(outcomes(dry.body.results)).toEqual(["changed", "changed"]);
+      expect(await teamsOf(ids[0]!)).toEqual([]);
+      const { body } = await act([...ids, absent], "addTeams", { teams });
+      expect(outcomes(body.results)).toEqual(["changed", "changed", "notFound"]);
+      expect(await teamsOf(ids[0]!)).toEqual(["Berlin", "Sales"]);
+      const told = (await events(ids[1]!)).at(-1);
+      expect(told).toMatchObject({ action: "user.teams-changed", rule: "TEAM-3" });
+      expect(told.after.added.map(({ display }: { display: string }) => display).toSorted()).toEqual([
+        "Berlin",
+        "Sales",
+      ]);
+      expect(outcomes((await act(ids, "addTeams", { teams })).body.results)).toEqual(["unchanged", "unchanged"]);
+      expect(outcomes((await act(ids, "removeTeams", { teams }, { dryRun: true })).body.results)).toEqual([
+        "changed",
+        "changed",
+      ]);
+      const removed = await act(ids, "removeTeams", { teams: teams.slice(0, 1) });
+      expect(outcomes(removed.body.results)).toEqual(["changed", "changed"]);
+      expect(await teamsOf(ids[0]!)).toEqual(["Berlin"]);
+      expect(outcomes((await act(ids, "removeTeams", { teams: teams.slice(0, 1) })).body.results)).toEqual([
+        "unchanged",
+        "unchanged",
+      ]);
+      expect(await events(ids[1]!)).toHaveLength(3);
+    });
+
+    it("TEAM-3: says who stays because a group keeps them", async () => {
+      const [id] = await people(1);
+      const team = await aTeam("Sales");
+      const entry = { match: { displayName: "Sellers" }, team: { name: "Sales", kind: "team" } };
+      const mapping = { groups: [entry], rules: [], defaults: { role: "user", tier: null }, autoTeams: true };
+      expect((await tenant.call("saveMapping", { body: mapping })).status).toBe(200);
+      await createGroup(server.deps, tenant.ctx, { displayName: "Sellers", members: [id!] });
+      for (const dryRun of [true, false]) {
+        const { body } = await act([id!], "removeTeams", { teams: [team] }, { dryRun });
+        expect(body.results).toMatchObject([
+          { outcome: "unchanged", rule: "TEAM-3", detail: expect.stringContaining('Stays in "Sales"') },
+        ]);
+      }
+      expect(await teamsOf(id!)).toEqual(["Sales"]);
+    });
+
+    it("takes teams and workspaces of this tenant that are there, and says which are none", async () => {
+      const [id] = await people(1);
+      const queue = await aTeam("Support", "queue");
+      const other = await aTenant(server);
+      const foreign = (await other.call("createTeam", { body: { name: "Sales", kind: "team" } })).body.id;
+      for (const team of [absent, "no id", queue, foreign]) {
+        const { status, body } = await act([id!], "addTeams", { teams: [team] });
+        expect([team, status, body.code, body.attribute]).toEqual([team, 400, "invalidValue", "params.teams"]);
+      }
+    });
+
+    it("E-8: who manages their own teams adds to these and to no others", async () => {
+      const key = "lead";
+      const permissions = ["teams.manage:own-teams"];
+      await tenant.call("createRole", { body: { key, name: "Lead", rank: 30, permissions } });
+      const lead = await tenant.user({ userName: "lead@example.com", [USHER_USER]: { role: key } });
+      const [id] = await people(1);
+      const [own, theirs] = [await aTeam("Own"), await aTeam("Theirs")];
+      await act([lead.id], "addTeams", { teams: [own] });
+      const token = await tenant.mint({ scopes: ["api"], role: key, userId: lead.id });
+      for (const dryRun of [true, false]) {
+        const body = { select: { ids: [id] }, action: "addTeams", dryRun };
+        const good = await bulk({ ...body, params: { teams: [own] } }, { token });
+        expect(good.body.results).toMatchObject([{ outcome: "changed" }]);
+        const bad = await bulk({ ...body, params: { teams: [theirs] } }, { token });
+        expect(bad.body.results).toMatchObject([{ outcome: "refused", code: "forbidden" }]);
+      }
+      expect(await teamsOf(id!)).toEqual(["Own"]);
+    });
+  });
+
+  describe("sessions and passwords (A-8)", () => {
+    it("signs out everywhere, each time it is asked for", async () => {
+      const ids = await people(2);
+      const dry = await act(ids, "signOut", {}, { dryRun: true });
+      expect(outcomes(dry.body.results)).toEqual(["changed", "changed"]);
+      expect(await events(ids[0]!)).toHaveLength(1);
+      for (const times of [1, 2]) {
+        expect(outcomes((await act(ids, "signOut")).body.results)).toEqual(["changed", "changed"]);
+        const told = await events(ids[0]!);
+        expect(told).toHaveLength(1 + times);
+        expect(told.at(-1)).toMatchObject({ action: "user.signed-out" });
+      }
+    });
+
+    it("asks for a password reset of everybody who could sign in with it", async () => {
+      const ids = await people(2);
+      await act([ids[1]!], "deactivate");
+      for (const dryRun of [true, false]) {
+        const { body } = await act(ids, "resetPassword", {}, { dryRun });
+        expect(body.results).toMatchObject([
+          { outcome: "changed" },
+          { outcome: "refused", code: "conflict", rule: "USR-1" },
+        ]);
+      }
+      expect((await events(ids[0]!)).at(-1)).toMatchObject({ action: "user.password-reset-requested" });
+    });
+  });
+
+  it("E-7, E-8: a supervisor turns call analysis on for the people of their own teams alone", async () => {
+    const supervised = await aTenant(server, { preset: "empower" });
+    const boss = await supervised.user({ userName: "boss@example.com", [USHER_USER]: { role: "supervisor" } });
+    const mine = await supervised.user({ userName: "mine@example.com" });
+    const theirs = await supervised.user({ userName: "theirs@example.com" });
+    await createGroup(server.deps, supervised.ctx, { displayName: "Sales", members: [boss.id, mine.id] });
+    const token = await supervised.mint({ scopes: ["api"], role: "supervisor", userId: boss.id });
+    const body = { action: "setCallAnalysis", params: { enabled: true } };
+    const named = await supervised.call("bulkUsers", {
+      body: { select: { ids: [mine.id, theirs.id] }, ...body, dryRun: true },
+      token,
+    });
+    expect(outcomes(named.body.results)).toEqual(["changed", "notFound"]);
+    expect(named.body.results[1].userName).toBeNull();
+    const found = await supervised.call("bulkUsers", { body: { select: { filter: {} }, ...body }, token });
+    expect(found.body.results.map(({ userName }: Result) => userName)).toEqual([
+      "boss@example.com",
+      "mine@example.com",
+    ]);
+  });
+
   it("turns call analysis on and off (E-7)", async () => {
     const ids = await people(2);
     expect(outcomes((await act(ids, "setCallAnalysis", { enabled: true })).body.results)).toEqual([
@@ -304,6 +471,8 @@ describeOnBoth("bulk", (getDb) => {
       ["activate", {}, "users.manage"],
       ["deactivate", {}, "users.manage"],
       ["delete", {}, "users.manage"],
+      ["resetPassword", {}, "users.manage"],
+      ["signOut", {}, "users.manage"],
       ["setCallAnalysis", { enabled: true }, "call-analysis.manage"],
     ])("%s needs its own permission and no other", async (action, params, permission) => {
       const others = ["users.manage", "licenses.manage", "teams.manage", "call-analysis.manage"].filter(
