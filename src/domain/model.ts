@@ -19,7 +19,7 @@ export interface Role {
 
 export type WhenFull = "waitlist" | "refuse" | "downgrade";
 
-/** A tier with its pool's terms. */
+/** A tier with its pool's terms. Price, cycle and renewal decide nothing: the pool's own row has them as of now. */
 export interface Tier {
   readonly key: string;
   readonly name: string;

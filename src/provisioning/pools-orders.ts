@@ -45,13 +45,20 @@ export async function placeOrder<Answer>(
     for (const permission of permissions) requireHeld(held, ctx.principal, [permission]);
     const work: OrderWork = { deps, ctx, tx, rules, now, held };
     if (key === undefined) return await body(work);
-    const digest = createHash("sha256").update(JSON.stringify(request)).digest("base64url");
+    const digest = digestOf(request);
     const known = await claimKey(tx, tenantId, key, operation, digest, now.toISOString());
     if (known !== undefined) return recall<Answer>(known, digest);
     const answer = await body(work);
     await keepAnswer(tx, tenantId, key, operation, answer);
     return answer;
   });
+}
+
+/** The same members in another order are the same request. */
+function digestOf(request: object): string {
+  return createHash("sha256")
+    .update(JSON.stringify(Object.entries(request).sort()))
+    .digest("base64url");
 }
 
 function recall<Answer>(known: { digest: string; answer: unknown }, digest: string): Answer {

@@ -299,7 +299,7 @@ describeOnBoth("seats that move", (getDb: () => OpenDatabase) => {
         { after: { unitPrice: 25, total: 50, quote: id } },
       ]);
       const second = await up({ to: "pro", seats: 1 }, "key");
-      expect(await up({ to: "pro", seats: 1 }, "key")).toEqual(second);
+      expect(await up({ seats: 1, to: "pro" }, "key")).toEqual(second);
       expect(await code(up({ to: "pro", seats: 2 }, "key"))).toBe("conflict");
       expect((await pool("pro")).purchased).toBe(4);
     });
