@@ -2,8 +2,8 @@
 import { accessHandlers } from "./access.ts";
 import { bulkHandlers } from "./bulk.ts";
 import { csvHandlers } from "./csv.ts";
-import { invitationHandlers } from "./invitations.ts";
 import { domainHandlers } from "./domains.ts";
+import { invitationHandlers } from "./invitations.ts";
 import { logHandlers } from "./log.ts";
 import { mappingHandlers } from "./mapping.ts";
 import { meHandlers } from "./me.ts";
