@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { changeGroup, createGroup, deleteGroup } from "../../src/provisioning/groups.ts";
 import { saveMapping } from "../../src/provisioning/mapping.ts";
 import { changeUser } from "../../src/provisioning/users.ts";
+import { filterToSql } from "../../src/scim/filter-sql.ts";
+import { parseFilter } from "../../src/vocabulary/filter/index.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { type Answer, aTenant, type Server, startServer, type TestTenant } from "./api.ts";
 
@@ -39,6 +41,16 @@ describeOnBoth("teams", (getDb) => {
     const { body } = await tenant.call("getUser", { params: { id } });
     const names = body.teams.map((team: { kind: string; display: string }) => `${team.kind} ${team.display}`);
     return names.toSorted();
+  };
+  /** How many people a client finds by this filter. */
+  const matching = async (filter: string) => {
+    const where = filterToSql("User", tenant.id, parseFilter("User", filter));
+    const people = getDb()
+      .build.selectFrom("users as u")
+      .where("u.tenant_id", "=", tenant.id)
+      .where(where)
+      .select("u.id");
+    return (await getDb().run(people)).length;
   };
   const change = (id: string, body: object) => tenant.call("changeTeam", { params: { id }, body });
   const list = async (query = {}) => {
@@ -226,7 +238,10 @@ describeOnBoth("teams", (getDb) => {
       expect([await teamsOf(ada), await teamsOf(eve)]).toEqual([[], []]);
       expect(await list()).toEqual([]);
       expect(codes(await add(id, ada))).toEqual([409, "conflict"]);
-      const { body: found } = await tenant.call("listUsers", { query: { team: id } });
+      for (const team of [id, "Sales"]) {
+        expect((await tenant.call("listUsers", { query: { team } })).body).toMatchObject({ users: [], total: 0 });
+      }
+      expect(await matching('urn:ietf:params:scim:schemas:extension:usher:2.0:User:teams.display eq "Sales"')).toBe(0);
       await changeGroup(server.deps, tenant.ctx, sales, [{ add: [await person("new")] }, { remove: [ada] }]);
       expect((await members(id)).map((member: { userName: string }) => member.userName)).toEqual(["eve", "new"]);
       expect((await change(id, { archived: false })).body).toMatchObject({ archivedAt: null, members: 2 });
@@ -236,7 +251,7 @@ describeOnBoth("teams", (getDb) => {
         { action: "team.archived", rule: "TEAM-3", after: { stillFedBy: 'the group "Sales", whose own team it is' } },
         { action: "team.unarchived" },
       ]);
-      expect(found).toBeDefined();
+      expect(await matching('urn:ietf:params:scim:schemas:extension:usher:2.0:User:teams.display eq "Sales"')).toBe(2);
     });
 
     it.each([{}, { name: "" }, { kind: "queue" }, { archived: "yes" }, { archived: null }])(

@@ -1,6 +1,8 @@
 /** TEAM-1, TEAM-4: queues are assigned by hand at the queue, left on deactivation, remembered, and restored by hand. */
 import { expect, it } from "vitest";
 import type { OpenDatabase } from "../../src/db/transactions.ts";
+import { startBulk } from "../../src/provisioning/bulk-users.ts";
+import { carryOutDates } from "../../src/provisioning/due.ts";
 import { changeTeam, createTeam, deleteTeam } from "../../src/provisioning/teams.ts";
 import { addMembersByHand, listTeamMembers } from "../../src/provisioning/teams-members.ts";
 import { forgetOldQueues, rememberedQueues, restoreQueues } from "../../src/provisioning/teams-queues.ts";
@@ -94,6 +96,25 @@ describeOnBoth("queues", (getDb) => {
     expect(await inQueue(sales)).toEqual([]);
     expect([await remembered(ada), await remembered(eve)]).toEqual([["Sales"], ["Sales"]]);
     await changeAccess(deps, tenant.admin, ada, { suspended: false });
+    expect(await inQueue(sales)).toEqual([]);
+  });
+
+  it("TEAM-4: an end date that comes takes a person off their queues, an invitation that ends too, and bulk actions do", async () => {
+    const { deps, tenant, user, queue, assign, inQueue, remembered, events } = await setUp();
+    const ada = await user("ada", { [usher]: { endDate: "2026-02-01T00:00:00Z" } });
+    const invitation = { accepted: false, expiresAt: "2026-02-01T00:00:00.000Z" } as const;
+    const eve = (await createUser(deps, tenant.admin, aUser("eve"), { invitation })).id;
+    const bob = await user("bob");
+    const sales = await queue("Sales");
+    await assign(sales, ada, eve, bob);
+    deps.now = new Date("2026-02-01T00:00:01.000Z");
+    await carryOutDates(deps, tenant.id);
+    expect(await inQueue(sales)).toEqual(["bob"]);
+    expect([await remembered(ada), await remembered(eve)]).toEqual([["Sales"], ["Sales"]]);
+    expect((await events("user.queues-left")).map((event) => event.subject_id)).toEqual([ada, eve]);
+    await startBulk(deps, tenant.admin, { select: { ids: [bob] }, action: { action: "deactivate" }, dryRun: true });
+    expect(await inQueue(sales)).toEqual(["bob"]);
+    await startBulk(deps, tenant.admin, { select: { ids: [bob] }, action: { action: "deactivate" }, dryRun: false });
     expect(await inQueue(sales)).toEqual([]);
   });
 
