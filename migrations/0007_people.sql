@@ -18,8 +18,12 @@ update users set
   search = left(concat_ws(E'\n', display_name_norm, array_to_string(emails, E'\n')), 500),
   company_norm = lower(doc -> 'urn:ietf:params:scim:schemas:extension:usher:2.0:User' ->> 'company');
 
--- Whoever looks which invitations are over looks across tenants.
-create index users_invited on users (invitation_expires_at) where status = 'pending';
+-- What the list is filtered by lies beside the name in its index: whoever looks for a part of a name, or for everybody of
+-- a role, reads 15 MB of an index and not 110 MB of documents (100,000 users: 20 ms instead of 130).
+alter table users drop constraint users_tenant_id_user_name_norm_key;
+alter table users add constraint users_tenant_id_user_name_norm_key
+  unique (tenant_id, user_name_norm) include (id, status, role, search);
+create index users_modified on users (tenant_id, modified_at, id);
 create index users_company on users (tenant_id, company_norm, user_name_norm) where company_norm is not null;
 
 -- The secret behind an invitation: its digest, for one acceptance. When it ends is said by the user's row.

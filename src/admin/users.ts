@@ -2,7 +2,7 @@
 import { type OwnTeams, requireReach } from "../auth/authority.ts";
 import {
   countUsers,
-  listUserIds,
+  readUserPage,
   type UserListFilter,
   type UserListPosition,
   type UserOrder,
@@ -27,9 +27,9 @@ export const userHandlers: Handlers = {
     // Counted once for a list, however many pages it has: counting reads everybody who matches.
     let total = pageOf<ListPosition>(call).after?.total;
     const read = async (after: ListPosition | null, limit: number) => {
-      const rows = await listUserIds(db, tenantId, filter, after, limit, wanted);
-      total ??= rows.length < limit ? rows.length : await countUsers(db, tenantId, filter);
-      return rows;
+      const page = await readUserPage(db, tenantId, filter, after, limit, wanted);
+      total ??= page.total ?? (await countUsers(db, tenantId, filter));
+      return [...page.rows];
     };
     const { rows, nextCursor } = await readPage(call, read, (row) => ({ ...row, total: total ?? 0 }));
     const accounts = await findUserAccounts(

@@ -1,7 +1,11 @@
-/** Which users a list is of: each filter as a condition on `u`. */
-import { sql } from "kysely";
+/**
+ * Which users a list is of: each filter as a condition on `u`. Those on other tables come in two forms. As a set they let
+ * the database begin with the members of a small group; as a question about one user they let it walk along an order and
+ * stop when a page is full, which is quicker where many match.
+ */
+import { type RawBuilder, sql } from "kysely";
 import { normaliseName } from "../vocabulary/names.ts";
-import type { Database } from "./database.ts";
+import type { Database, Statement } from "./database.ts";
 import { isInTeamsOf } from "./own-teams.ts";
 import { toCompanyNorm } from "./user-columns.ts";
 import { nestingDepthMax } from "./users.ts";
@@ -27,82 +31,137 @@ export interface UserListFilter {
   readonly within?: string | null | undefined;
 }
 
-/** Users of the tenant who match all of the filter. */
-export function matchingUsers(db: Database, tenantId: string, filter: UserListFilter) {
-  let query = db.build.selectFrom("users as u").where("u.tenant_id", "=", tenantId);
-  if (filter.role !== undefined) query = query.where("u.role", "=", filter.role);
-  if (filter.status !== undefined) query = query.where("u.status", "=", filter.status);
-  if (filter.company !== undefined) query = query.where("u.company_norm", "=", toCompanyNorm(filter.company));
-  if (filter.tier !== undefined) query = query.where(holdsSeat(filter.tier));
-  if (filter.license !== undefined) query = query.where(hasLicense(filter.license));
-  if (filter.team !== undefined) query = query.where(isInTeam(tenantId, filter.team, null));
-  if (filter.queue !== undefined) query = query.where(isInTeam(tenantId, filter.queue, "queue"));
-  if (filter.group !== undefined) query = query.where(isInGroup(tenantId, filter.group));
-  if (filter.q !== undefined) query = query.where(contains(filter.q));
-  if (filter.within !== undefined) query = query.where(isInTeamsOf(tenantId, filter.within));
-  return query;
+/** A filter whose teams and groups have been looked up: with their ids, the database knows how large they are. */
+export interface ReadyFilter {
+  readonly tenantId: string;
+  readonly plain: UserListFilter;
+  readonly team: Members | undefined;
+  readonly queue: Members | undefined;
+  readonly group: Members | undefined;
 }
 
-const seated = sql<boolean>`exists (select from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id)`;
-const waiting = sql<boolean>`exists (select from waitlist w where w.tenant_id = u.tenant_id and w.user_id = u.id)`;
-
-function holdsSeat(tier: string) {
-  if (tier === "none") return sql<boolean>`not ${seated}`;
-  return sql<boolean>`exists (
-    select from seats s where s.tenant_id = u.tenant_id and s.user_id = u.id and s.tier = ${tier})`;
+/** Teams whose members count, and groups whose direct members do. */
+interface Members {
+  readonly teams: readonly string[];
+  readonly groups: readonly string[];
 }
 
-function hasLicense(state: "assigned" | "waitlisted" | "none") {
-  if (state === "assigned") return seated;
-  return state === "waitlisted"
-    ? sql<boolean>`${waiting} and not ${seated}`
-    : sql<boolean>`not ${waiting} and not ${seated}`;
+/** Looks up the teams and groups that the filter names. */
+export async function readyFilter(db: Database, tenantId: string, filter: UserListFilter): Promise<ReadyFilter> {
+  const { team, queue, group } = filter;
+  return {
+    tenantId,
+    plain: filter,
+    team: team === undefined ? undefined : await findTeamMembers(db, tenantId, team, null),
+    queue: queue === undefined ? undefined : await findTeamMembers(db, tenantId, queue, "queue"),
+    group: group === undefined ? undefined : await findGroups(db, tenantId, group),
+  };
 }
 
-/** Plain text, wherever it stands; `%` and `_` mean themselves. */
-function contains(text: string) {
-  const part = normaliseName(text);
-  return sql<boolean>`(position(${part} in u.user_name_norm) > 0 or position(${part} in u.search) > 0)`;
-}
-
-/** Directly, or through a group nested in it. TEAM-4: membership stays the client's, so who is out counts as well. */
-function isInGroup(tenantId: string, group: string) {
-  const name = normaliseName(group);
-  return sql<boolean>`u.id in (
-    with recursive within (group_id, depth) as (
-      select g.id, 0 from groups g
-      where g.tenant_id = ${tenantId} and (g.display_name_norm = ${name} or g.id::text = ${name})
-      union
-      select c.child_id, w.depth + 1 from within w
-      join group_children c on c.tenant_id = ${tenantId} and c.parent_id = w.group_id
-      where w.depth < ${nestingDepthMax})
-    select m.user_id from group_members m
-    where m.tenant_id = ${tenantId} and m.group_id in (select group_id from within))`;
-}
-
-/** TEAM-1, TEAM-3: by hand or by rule, or through a group (or one above it) that feeds the team. Active people only. */
-function isInTeam(tenantId: string, team: string, kind: "queue" | null) {
-  const name = normaliseName(team);
-  return sql<boolean>`u.status = 'active' and u.id in (
-    with recursive wanted as (
+const findTeams: Statement = {
+  name: "user_filter_teams",
+  // TEAM-1, TEAM-3: members by hand or by rule, and those of groups (and of groups nested in them) that feed the team.
+  text: `with recursive wanted as (
       select t.id, t.group_id from teams t
-      where t.tenant_id = ${tenantId} and (t.name_norm = ${name} or t.id::text = ${name}) and t.archived_at is null
-        and (${kind}::text is null or t.kind = ${kind})),
+      where t.tenant_id = $1 and (t.name_norm = $2 or t.id::text = $2) and ($3::text is null or t.kind = $3)),
     feeding (group_id, depth) as (
       select b.group_id, 0 from group_bindings b
-      where b.tenant_id = ${tenantId} and b.team_id in (select id from wanted)
+      where b.tenant_id = $1 and b.team_id in (select id from wanted)
       union
       select w.group_id, 0 from wanted w
       where w.group_id is not null and not exists (
         select from group_bindings b
-        where b.tenant_id = ${tenantId} and b.group_id = w.group_id and b.team_id is not null)
+        where b.tenant_id = $1 and b.group_id = w.group_id and b.team_id is not null)
       union
       select c.child_id, f.depth + 1 from feeding f
-      join group_children c on c.tenant_id = ${tenantId} and c.parent_id = f.group_id
+      join group_children c on c.tenant_id = $1 and c.parent_id = f.group_id
       where f.depth < ${nestingDepthMax})
-    select m.user_id from team_members m
-    where m.tenant_id = ${tenantId} and m.team_id in (select id from wanted)
-    union
-    select m.user_id from group_members m
-    where m.tenant_id = ${tenantId} and m.group_id in (select group_id from feeding))`;
+    select array(select id from wanted) as teams, array(select distinct group_id from feeding) as groups`,
+};
+
+async function findTeamMembers(db: Database, tenantId: string, team: string, kind: string | null): Promise<Members> {
+  const [row] = await db.query<Members>(findTeams, [tenantId, normaliseName(team), kind]);
+  return row!;
+}
+
+const findNested: Statement = {
+  name: "user_filter_groups",
+  text: `with recursive within (group_id, depth) as (
+      select g.id, 0 from groups g where g.tenant_id = $1 and (g.display_name_norm = $2 or g.id::text = $2)
+      union
+      select c.child_id, w.depth + 1 from within w
+      join group_children c on c.tenant_id = $1 and c.parent_id = w.group_id
+      where w.depth < ${nestingDepthMax})
+    select array(select distinct group_id from within) as groups`,
+};
+
+/** TEAM-4: membership of a group stays the client's, so who is out counts as well. */
+async function findGroups(db: Database, tenantId: string, group: string): Promise<Members> {
+  const [row] = await db.query<{ groups: string[] }>(findNested, [tenantId, normaliseName(group)]);
+  return { teams: [], groups: row!.groups };
+}
+
+/** Whether everybody matches. */
+export function isEmpty(filter: UserListFilter): boolean {
+  return Object.values(filter).every((one) => one === undefined);
+}
+
+export type Form = "set" | "question";
+
+/** The condition on `u`, a user of the tenant who matches all of the filter. */
+export function matches({ tenantId, plain, team, queue, group }: ReadyFilter, form: Form): RawBuilder<boolean> {
+  const found = [sql<boolean>`u.tenant_id = ${tenantId}`];
+  if (plain.role !== undefined) found.push(sql`u.role = ${plain.role}`);
+  if (plain.status !== undefined) found.push(sql`u.status = ${plain.status}`);
+  if (plain.company !== undefined) found.push(sql`u.company_norm = ${toCompanyNorm(plain.company)}`);
+  if (plain.q !== undefined) found.push(contains(plain.q));
+  if (plain.tier !== undefined) {
+    found.push(plain.tier === "none" ? isNone(seats(tenantId)) : isAmong(form, seats(tenantId, plain.tier)));
+  }
+  if (plain.license !== undefined) found.push(...hasLicense(plain.license, form, tenantId));
+  // TEAM-4: who is out is in no team.
+  for (const members of [team, queue])
+    if (members !== undefined) found.push(isActive, isMember(members, form, tenantId));
+  if (group !== undefined) found.push(isMember(group, form, tenantId));
+  if (plain.within !== undefined) found.push(isInTeamsOf(tenantId, plain.within));
+  return sql`${sql.join(found, sql` and `)}`;
+}
+
+const isActive = sql<boolean>`u.status = 'active'`;
+
+function hasLicense(state: "assigned" | "waitlisted" | "none", form: Form, tenantId: string): RawBuilder<boolean>[] {
+  if (state === "assigned") return [isAmong(form, seats(tenantId))];
+  const queue = sql`waitlist x where x.tenant_id = ${tenantId}`;
+  return [state === "waitlisted" ? isAmong(form, queue) : isNone(queue), isNone(seats(tenantId))];
+}
+
+function seats(tenantId: string, tier?: string): RawBuilder<unknown> {
+  const ofTier = tier === undefined ? sql`` : sql` and x.tier = ${tier}`;
+  return sql`seats x where x.tenant_id = ${tenantId} and x.user_id is not null${ofTier}`;
+}
+
+function isMember({ teams, groups }: Members, form: Form, tenantId: string): RawBuilder<boolean> {
+  const inTeam = sql`team_members x where x.tenant_id = ${tenantId} and x.team_id = any (${[...teams]}::uuid[])`;
+  const inGroup = sql`group_members x where x.tenant_id = ${tenantId} and x.group_id = any (${[...groups]}::uuid[])`;
+  if (teams.length === 0) return isAmong(form, inGroup);
+  if (groups.length === 0) return isAmong(form, inTeam);
+  if (form === "question") return sql`(${isAmong(form, inTeam)} or ${isAmong(form, inGroup)})`;
+  return sql`u.id in (select x.user_id from ${inTeam} union select x.user_id from ${inGroup})`;
+}
+
+/** Whether the user is one of the rows. With a limit, the question is asked of each user and not turned into a join. */
+function isAmong(form: Form, rows: RawBuilder<unknown>): RawBuilder<boolean> {
+  if (form === "set") return sql`u.id in (select x.user_id from ${rows})`;
+  return sql`coalesce((select true from ${rows} and x.user_id = u.id limit 1), false)`;
+}
+
+/** Whether the user is none of the rows. */
+function isNone(rows: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`not exists (select from ${rows} and x.user_id = u.id)`;
+}
+
+/** Plain text, wherever it stands; `%` and `_` mean themselves. */
+function contains(text: string): RawBuilder<boolean> {
+  const part = normaliseName(text);
+  return sql`(position(${part} in u.user_name_norm) > 0 or position(${part} in u.search) > 0)`;
 }

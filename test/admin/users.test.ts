@@ -4,6 +4,7 @@ import { describeOnBoth } from "../helpers/database.ts";
 import { aTenant, call, type Server, startServer, type TestTenant } from "./api.ts";
 
 const absent = "0190a0b0-0000-7000-8000-0000000000ff";
+const urn = "urn:ietf:params:scim:schemas:extension:usher:2.0:User";
 
 describeOnBoth("users", (getDb) => {
   let server: Server;
@@ -80,6 +81,129 @@ describeOnBoth("users", (getDb) => {
       expect(await names({ role: "user", status: "active", tier: "none" })).toBe("odd");
     });
 
+    it("filters by license, company, group and queue", async () => {
+      await tenant.user({ userName: "zed@example.com", [urn]: { licenseTier: "standard", company: "Zed & Söhne" } });
+      const [found] = (await tenant.call("listUsers", { query: { q: "zed" } })).body.users;
+      ids.zed = found.id;
+      expect(await names({ license: "waitlisted" })).toBe("zed");
+      expect(await names({ license: "assigned" })).toBe("ada grace");
+      expect(await names({ license: "none" })).toBe("odd left");
+      expect(await names({ company: "zed & SÖHNE" })).toBe("zed");
+      expect(await names({ company: "zed" })).toBe("");
+      expect(await names({ group: "SALES" })).toBe("ada left");
+      expect(await names({ group: "outer" })).toBe("grace");
+      const { body } = await tenant.call("getUser", { params: { id: ids.ada! } });
+      expect(await names({ group: body.groups[0].value })).toBe("ada left");
+      expect(await names({ group: "sales", status: "active", license: "assigned", q: "love" })).toBe("ada");
+      expect(await names({ group: "nowhere" })).toBe("");
+      expect(await names({ queue: "sales" })).toBe("");
+      const queue = "0190a0b0-0000-7000-8000-00000000aaaa";
+      const values = [tenant.id, queue];
+      await getDb().query(
+        {
+          name: "t_queue",
+          text: "insert into teams (tenant_id, id, kind, name, name_norm, created_at) values ($1, $2, 'queue', 'Hotline', 'hotline', now())",
+        },
+        values,
+      );
+      await getDb().query(
+        {
+          name: "t_queue_member",
+          text: "insert into team_members (tenant_id, team_id, user_id, source) values ($1, $2, $3, 'manual')",
+        },
+        [...values, ids.grace],
+      );
+      expect(await names({ queue: "HotLine" })).toBe("grace");
+      expect(await names({ queue })).toBe("grace");
+      expect(await names({ team: "hotline" })).toBe("grace");
+      await tenant.call("deleteUser", { params: { id: ids.zed! } });
+    });
+
+    it("finds a person by a first and last name that no displayName repeats, and by any of their addresses", async () => {
+      const other = await aTenant(server);
+      const emails = [{ value: "first@example.com" }, { value: "Second@Example.org" }];
+      await other.user({ userName: "u1", name: { givenName: "Grace", familyName: "Hopper" }, emails });
+      for (const q of ["grace hop", "HOPPER", "second@", "example.ORG", "u1"]) {
+        expect((await other.call("listUsers", { query: { q } })).body.total, q).toBe(1);
+      }
+      expect((await other.call("listUsers", { query: { q: "hopper grace" } })).body.total).toBe(0);
+    });
+
+    it("keeps every order over pages of any size, turned round as well, while people come and go", async () => {
+      const other = await aTenant(server);
+      const people = ["cy", "Ab", "by", "da", "Eb"];
+      const shown: Record<string, string> = { cy: "Beta", Ab: "alpha", da: "beta" };
+      for (const [number, userName] of people.entries()) {
+        server.now = new Date(Date.UTC(2026, 0, 10 - number));
+        await other.user({ userName, ...(shown[userName] === undefined ? {} : { displayName: shown[userName] }) });
+      }
+      server.now = null;
+      const walk = async (query: Record<string, string | number>) => {
+        const found: string[] = [];
+        for (let cursor: string | null = ""; cursor !== null; ) {
+          const { body } = await other.call("listUsers", { query: { ...query, ...(cursor === "" ? {} : { cursor }) } });
+          expect(body.total).toBe(5);
+          found.push(...body.users.map((user: { userName: string }) => user.userName));
+          cursor = body.nextCursor;
+        }
+        return found.join(" ");
+      };
+      for (const limit of [1, 2, 3, 5, 500]) {
+        expect(await walk({ limit })).toBe("Ab by cy da Eb");
+        expect(await walk({ limit, order: "desc" })).toBe("Eb da cy by Ab");
+        expect(await walk({ limit, sort: "displayName" })).toBe("Ab cy da by Eb");
+        expect(await walk({ limit, sort: "displayName", order: "desc" })).toBe("da cy Ab Eb by");
+        expect(await walk({ limit, sort: "createdAt" })).toBe("cy Ab by da Eb");
+        expect(await walk({ limit, sort: "createdAt", order: "desc" })).toBe("Eb da by Ab cy");
+        expect(await walk({ limit, sort: "modifiedAt" })).toBe("Eb da by Ab cy");
+        expect(await walk({ limit, sort: "modifiedAt", order: "desc" })).toBe("cy Ab by da Eb");
+        expect(await walk({ limit, sort: "modifiedAt", status: "active" })).toBe("Eb da by Ab cy");
+      }
+      const { body: first } = await other.call("listUsers", { query: { limit: 2 } });
+      await other.user({ userName: "aa" });
+      await other.user({ userName: "cx" });
+      const { body: second } = await other.call("listUsers", { query: { limit: 2, cursor: first.nextCursor } });
+      expect(second.users.map((user: { userName: string }) => user.userName)).toEqual(["cx", "cy"]);
+      expect(second.total).toBe(5);
+    });
+
+    it("says the same of a long list as of a short one, whichever way it is read", async () => {
+      const crowd = await aTenant(server);
+      await getDb().query(
+        {
+          name: "t_crowd",
+          text: `insert into users (tenant_id, id, user_name, user_name_norm, display_name_norm, doc, active, status, role, role_source,
+              decided_version, created_at, modified_at, search)
+            select $1, gen_random_uuid(), 'c' || n, 'c' || n, case when n % 3 > 0 then 'd' || n % 100 end,
+              jsonb_build_object('userName', 'c' || n, 'active', true), true, 'active',
+              case when n % 2 = 0 then 'manager' else 'user' end, 'default', 1, now(), now() - n * interval '1 second', ''
+            from generate_series(1, 12000) n`,
+        },
+        [crowd.id],
+      );
+      const walk = async (query: Record<string, string | number>) => {
+        const found: string[] = [];
+        for (let cursor: string | null = ""; cursor !== null; ) {
+          const { body } = await crowd.call("listUsers", {
+            query: { limit: 500, ...query, ...(cursor === "" ? {} : { cursor }) },
+          });
+          found.push(...body.users.map((user: { id: string }) => user.id));
+          cursor = body.nextCursor;
+          if (cursor === null) expect(body.total).toBe(found.length);
+        }
+        expect(new Set(found).size).toBe(found.length);
+        return found;
+      };
+      const managers = await walk({ role: "manager" });
+      expect(managers).toHaveLength(6000);
+      for (const sort of ["displayName", "modifiedAt", "createdAt", "lastSeen"]) {
+        const few = await walk({ sort, role: "manager", q: "c1" });
+        const many = await walk({ sort, role: "manager" });
+        expect(few.length).toBeLessThan(5000);
+        expect(few).toEqual(many.filter((id) => few.includes(id)));
+      }
+    });
+
     it("searches names and addresses; no character has a meaning of its own", async () => {
       expect(await names({ q: "LOVE" })).toBe("ada");
       expect(await names({ q: "analytical.example" })).toBe("ada");
@@ -124,6 +248,11 @@ describeOnBoth("users", (getDb) => {
       { q: "" },
       { page: "2" },
       { role: "" },
+      { sort: "age" },
+      { order: "up" },
+      { license: "some" },
+      { group: "" },
+      { company: "" },
     ])("refuses the query %j", async (query) => {
       expect((await tenant.call("listUsers", { query })).status).toBe(400);
     });
