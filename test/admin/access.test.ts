@@ -493,7 +493,9 @@ describeOnBoth("access evaluation", (getDb) => {
       const answers = async (name: string) => [(await ask(ada, name)).decision, (await ask(bob, name)).decision];
       expect(await answers("sign-in")).toEqual([true, true]);
       expect(await answers("calls.web-phone")).toEqual([true, false]);
-      expect((await ask(bob, "calls.web-phone")).context.reason).toContain("comes with the Enterprise or Contact license");
+      expect((await ask(bob, "calls.web-phone")).context.reason).toContain(
+        "comes with the Enterprise or Contact license",
+      );
       await tenant.call("changeUser", { params: { id: bob }, body: { role: "admin" } });
       expect(await answers("calls.web-phone")).toEqual([true, false]);
     });

@@ -131,10 +131,9 @@ describeOnBoth("RFC 7644 §3.9 attributes", (getDb) => {
       { value: user.id, $ref: user.meta.location, type: "User" },
       { value: inner.id, $ref: inner.meta.location, type: "Group" },
     ]);
-    expect((await client.get("/Groups?filter=members%20pr&attributes=members.$ref")).body.Resources[0].members).toEqual([
-      { $ref: user.meta.location },
-      { $ref: inner.meta.location },
-    ]);
+    expect((await client.get("/Groups?filter=members%20pr&attributes=members.$ref")).body.Resources[0].members).toEqual(
+      [{ $ref: user.meta.location }, { $ref: inner.meta.location }],
+    );
   });
 
   it("returns a sub-attribute of members alone", async () => {
