@@ -3,7 +3,7 @@
  * Agents are no unit of people: who shares one is no colleague by it.
  */
 import { sql } from "kysely";
-import type { Executor, Statement } from "./database.ts";
+import type { Database, Executor, Statement, Transaction } from "./database.ts";
 import { nestingDepthMax } from "./users.ts";
 
 /** Ids of the teams in which the people of an SQL condition on `p` are now (TEAM-4: nobody who is out is in any). */
@@ -23,6 +23,20 @@ const shares: Statement = {
 export async function shareTeam(executor: Executor, tenantId: string, one: string, other: string): Promise<boolean> {
   const [row] = await executor.query<{ shares: boolean }>(shares, [tenantId, one, other]);
   return row?.shares ?? false;
+}
+
+/** Those of the people who are in a team of this person's now. */
+export async function findInTeamsOf(
+  tx: Transaction,
+  { build }: Pick<Database, "build">,
+  tenantId: string,
+  personId: string,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const among = sql<boolean>`u.id = any (${ids}::uuid[])`;
+  const people = build.selectFrom("users as u").select("u.id").where("u.tenant_id", "=", tenantId).where(among);
+  const rows = await tx.run<{ id: string }>(people.where(isInTeamsOf(tenantId, personId)));
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** A condition on `u`: people in a team of this person's; null: nobody's, so nobody. */

@@ -19,7 +19,7 @@ import type { JsonObject, Permission, Status } from "../domain/model.ts";
 import { Problem } from "../problems.ts";
 import { eventOf, type Work } from "./apply.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
-import { archived, lockManaged, readIds, requireNamed, unknownIds } from "./teams-steps.ts";
+import { archived, lockManaged, readIds, requireNamed, requireNoWidening, unknownIds } from "./teams-steps.ts";
 import { begin } from "./user-steps.ts";
 
 /** Why somebody is in a team, as callers see it. */
@@ -101,6 +101,7 @@ export async function addToTeam(
   const unknown = ids.filter((id) => !people.has(id));
   if (unknown.length > 0) throw unknownIds("user", "users", unknown);
   if (team.kind === "queue") requireIn(team, people);
+  await requireNoWidening(work, authority, team, ids);
   const added = await insertMembers(work, [team], ids);
   await recordEvents(tx, addedEvents(work, [team], added));
   const isNew = new Set(added.map((row) => row.userId));

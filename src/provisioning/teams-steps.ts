@@ -1,8 +1,10 @@
 /** Steps that the use cases of teams share: who may, whether it is there, and how it is told. */
 import type { Executor } from "../db/database.ts";
+import { findInTeamsOf } from "../db/own-teams.ts";
 import { findTeam, listTeamsOf, lockTeams, type TeamRow } from "../db/teams.ts";
+import { listSources } from "../db/teams-members.ts";
 import type { JsonObject, Permission, TeamKind } from "../domain/model.ts";
-import { reachOf } from "../domain/permissions.ts";
+import { ownTeams, reachOf, reservedOf } from "../domain/permissions.ts";
 import { managePermission } from "../domain/teams.ts";
 import { isUuid } from "../ids.ts";
 import { Problem } from "../problems.ts";
@@ -40,6 +42,55 @@ export async function requireManage(
   const own = reach === "own-teams" && team !== null ? await listOwnTeams(tx, rules.tenantId, ctx.principal) : [];
   if (team !== null && own.includes(team.id)) return;
   throw notAllowed(permission, reach === "own-teams" ? team : null);
+}
+
+/**
+ * GRD-1: whom a reserved permission for own teams reaches is not for its holder to decide. They neither enter a team that
+ * they are not in, nor bring people into theirs who are in no team of theirs yet. Problem: forbidden.
+ */
+export async function requireNoWidening(
+  work: Work,
+  authority: readonly Permission[],
+  team: Pick<TeamRow, "id" | "kind" | "name">,
+  joining: readonly string[],
+): Promise<void> {
+  const { deps, tx, ctx, rules } = work;
+  const person = limitedPerson(ctx.principal, authority, team);
+  if (person === null) return;
+  const isIn = (await listOwnTeams(tx, rules.tenantId, ctx.principal)).includes(team.id);
+  if (!isIn && joining.includes(person)) throw widening(authority, team);
+  if (!isIn) return;
+  const known = await findInTeamsOf(tx, deps.db, rules.tenantId, person, joining);
+  if (joining.some((id) => !known.has(id))) throw widening(authority, team);
+}
+
+/** The same of a team that comes back with everybody in it. Problem: forbidden. */
+export async function requireNoReturn(work: Work, authority: readonly Permission[], team: TeamRow): Promise<void> {
+  const { tx, ctx, rules } = work;
+  const person = limitedPerson(ctx.principal, authority, team);
+  if (person === null) return;
+  if ((await listSources(tx, rules.tenantId, [person], team.id)).length > 0) throw widening(authority, team);
+}
+
+/** The person for whom the actor holds a reserved permission in their own teams only. Agents are no unit of people. */
+function limitedPerson(
+  { person }: Principal,
+  authority: readonly Permission[],
+  { kind }: Pick<TeamRow, "kind">,
+): string | null {
+  return kind === "agent" || limitedOf(authority).length === 0 ? null : (person ?? null);
+}
+
+function limitedOf(authority: readonly Permission[]): Permission[] {
+  return reservedOf({ permissions: authority }).filter((permission) => permission.endsWith(ownTeams));
+}
+
+function widening(authority: readonly Permission[], { kind, name }: Pick<TeamRow, "kind" | "name">): Problem {
+  const [permission = ""] = limitedOf(authority);
+  const detail =
+    `You hold ${permission}: who is in your teams decides whom it reaches, so somebody who holds the permission everywhere ` +
+    `changes who is in the ${kind} "${name}". Nothing was changed.`;
+  return new Problem("forbidden", detail, { facts: { rule: "GRD-1", permission } });
 }
 
 /** E-8: the teams to which a permission for own teams reaches: those of the person whom the token acts for. */

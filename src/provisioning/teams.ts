@@ -28,7 +28,7 @@ import { Problem } from "../problems.ts";
 import { normaliseName } from "../vocabulary/names.ts";
 import { eventOf, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
-import { listOwnTeams, lockManaged, noTeam, requireManage, toLogged } from "./teams-steps.ts";
+import { listOwnTeams, lockManaged, noTeam, requireManage, requireNoReturn, toLogged } from "./teams-steps.ts";
 import { begin } from "./user-steps.ts";
 
 export interface TeamView {
@@ -133,6 +133,7 @@ export async function changeTeam(deps: Deps, ctx: RequestContext, id: string, ch
       await requireRenamable(work, team, name);
       await requireFree(work, team.kind, name, team.id);
     }
+    if (!isArchived && team.archivedAt !== null) await requireNoReturn(work, authority, team);
     const archivedAt = isArchived ? (team.archivedAt ?? now.toISOString()) : null;
     if (name === team.name && archivedAt === team.archivedAt) return;
     await updateTeam(tx, rules.tenantId, { id: team.id, name, archivedAt });

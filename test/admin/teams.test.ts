@@ -541,6 +541,37 @@ describeOnBoth("teams", (getDb) => {
       expect(codes(await into(own))).toEqual([403, "forbidden"]);
     });
 
+    it("GRD-1: nobody widens by their own hand whom a reserved permission of theirs reaches", async () => {
+      const [lead, ada, eve] = [await person("lead"), await person("ada"), await person("eve")];
+      const [own, other, old] = [
+        await create("team", "Own"),
+        await create("team", "Other"),
+        await create("team", "Old"),
+      ];
+      await add(own, lead);
+      await add(other, eve);
+      await add(old, lead, ada);
+      await change(old, { archived: true });
+      for (const teams of ["teams.manage:own-teams", "teams.manage"]) {
+        const limited = await acting(["users.manage:own-teams", teams], lead);
+        const into = (id: string, ...users: string[]) => limited("addTeamMembers", { params: { id }, body: { users } });
+        const { status, body } = await into(own, ada);
+        expect([teams, status, body.code, body.rule]).toEqual([teams, 403, "forbidden", "GRD-1"]);
+        expect(codes(await into(other, lead))).toEqual([403, "forbidden"]);
+        const back = limited("changeTeam", { params: { id: old }, body: { archived: false } });
+        expect(codes(await back)).toEqual([403, "forbidden"]);
+      }
+      // Whom it reaches already may be brought into another of their teams, and others into teams of others.
+      const limited = await acting(["users.manage:own-teams", "teams.manage"], lead);
+      const into = (id: string, ...users: string[]) => limited("addTeamMembers", { params: { id }, body: { users } });
+      const second = await create("team", "Second");
+      await add(second, lead, ada);
+      expect((await into(own, ada)).status).toBe(200);
+      expect((await into(other, ada)).status).toBe(200);
+      expect((await into(own, eve)).status).toBe(403);
+      expect((await members(own)).map((one: { id: string }) => one.id)).toEqual([lead, ada]);
+    });
+
     it("reach nothing through an archived team, or for a token that acts for nobody", async () => {
       const lead = await person("lead");
       const own = await create("team", "Own");
