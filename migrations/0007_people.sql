@@ -64,7 +64,7 @@ create table usage_items (
   tenant_id uuid not null,
   id text not null,
   user_id uuid not null,
-  amount numeric(18, 6) not null,
+  amount numeric not null,
   currency text not null,
   at timestamptz not null,
   received_at timestamptz not null,
@@ -72,4 +72,5 @@ create table usage_items (
   foreign key (tenant_id, user_id) references users (tenant_id, id) on delete cascade
 );
 create index usage_items_user on usage_items (tenant_id, user_id);
-create index usage_items_received on usage_items (tenant_id, received_at);
+-- Whoever looks what is old looks across tenants.
+create index usage_items_received on usage_items (received_at);

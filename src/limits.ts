@@ -70,6 +70,8 @@ export const limits = {
   quotesKeptDays: 30,
   /** An Idempotency-Key is remembered this long: who repeats a purchase later than that means another one. */
   idempotencyKeysKeptDays: 90,
+  /** An item of usage counts once for so long: whoever repeats after a failure does so the same week. */
+  usageItemsKeptDays: 90,
   /** How often a process looks whether the clock has made something due: consequences follow within a minute. */
   dueWorkMs: 20_000,
   /** An access token: short, because it is copied about more than the secret that it was had for. */

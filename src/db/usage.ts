@@ -101,10 +101,10 @@ export async function markTold(tx: Transaction, tenantId: string, userId: string
 
 const prune: Statement = {
   name: "usage_prune",
-  text: "delete from usage_items where tenant_id = $1 and received_at < $2",
+  text: "delete from usage_items where received_at < $1",
 };
 
-/** Forgets items that nobody sends again; the sums stay. */
-export async function pruneUsageItems(executor: Executor, tenantId: string, before: Date): Promise<void> {
-  await executor.query(prune, [tenantId, before.toISOString()]);
+/** Forgets items that nobody sends again, of all tenants; the sums stay. */
+export async function pruneUsageItems(executor: Executor, before: Date): Promise<void> {
+  await executor.query(prune, [before.toISOString()]);
 }

@@ -2,6 +2,7 @@
 import { pruneKeys } from "../db/idempotency.ts";
 import { pruneExchanges } from "../db/provisioning-log.ts";
 import { pruneQuotes } from "../db/quotes.ts";
+import { pruneUsageItems } from "../db/usage.ts";
 import { limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import { findUnfinished, forgetOldJobs } from "../provisioning/bulk-jobs.ts";
@@ -80,6 +81,7 @@ async function prune(deps: Deps): Promise<void> {
   await pruneQuotes(deps.db, daysAgo(deps, limits.quotesKeptDays));
   await forgetOldJobs(deps);
   await pruneKeys(deps.db, daysAgo(deps, limits.idempotencyKeysKeptDays));
+  await pruneUsageItems(deps.db, daysAgo(deps, limits.usageItemsKeptDays));
   await forgetOldQueues(deps);
 }
 

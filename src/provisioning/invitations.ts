@@ -228,6 +228,8 @@ export async function acceptInvitation(
         throw notInvited("The account has been deactivated since. Ask whoever invited you.");
       if (!(await useInvitation(tx, tenantId, userId, digest))) throw noInvitation();
     },
+    // Whoever comes when invited has asked for no seat: the one due may be waited for.
+    queues: true,
     action: { name: "user.accepted", rule: "USR-1" },
   });
 }

@@ -67,6 +67,8 @@ export interface AlterOptions extends ChangeOptions {
   /** Before anything is decided, under the lock of the user's row: raises what stands against the change. */
   readonly require?: (work: Work, state: UserState, held: readonly Permission[]) => Promise<void>;
   readonly also?: Addition;
+  /** Whether a full pool queues where it would refuse (LIC-3): whoever acts asks for no seat. */
+  readonly queues?: boolean;
   /** What the event is called, and by which rule; absent: `user.changed`. */
   readonly action?: { readonly name: string; readonly rule: string };
   /** USR-9: what a leaver's request asked for and the database refused, left out of the draft. */
@@ -220,7 +222,7 @@ async function alterInTransaction(
     }
     options.permit?.(work.rules, state, outcome, held);
     const decision = { ...outcome, dropped: [...outcome.dropped, ...(options.dropped ?? [])] };
-    const mayRefuse = asksForSeat(work, state, decision);
+    const mayRefuse = options.queues !== true && asksForSeat(work, state, decision);
     await applyToUser(work, state, decision, {
       action: options.action?.name ?? "user.changed",
       rule: decision.kept ? "GRD-7" : (options.action?.rule ?? "ROL-6"),

@@ -1,6 +1,7 @@
 /** Inviting people, adding them directly, resending and accepting (E-3, P-7, C-2, C-3, GRD-4, LIC-8, LIC-11). */
 import { beforeAll, describe, expect, it } from "vitest";
 import { evaluateAccess } from "../../src/provisioning/access.ts";
+import { carryOutDates, findDueTenants } from "../../src/provisioning/due.ts";
 import { verifyPassword } from "../../src/provisioning/passwords.ts";
 import { describeOnBoth } from "../helpers/database.ts";
 import { aTenant, call, type Server, startServer, type TestTenant } from "./api.ts";
@@ -187,6 +188,37 @@ describeOnBoth("invitations", (getDb) => {
       await call(server, "acceptInvitation", { token: accepting, body: { token: body.invitationToken } });
       const { body: seated } = await frugal.call("getUser", { params: { id: body.id } });
       expect(seated).toMatchObject({ status: "active", license: { tier: "standard" }, invitation: null });
+    });
+
+    it("LIC-3: nobody who was invited is turned away by a full pool: they wait", async () => {
+      const full = await aTenant(server, { seats: { standard: 1 } });
+      await full.call("changeSettings", { body: { pendingHoldsSeat: false } });
+      await full.call("patchPool", { params: { tier: "standard" }, body: { whenFull: "refuse" } });
+      const token = await full.mint({ scopes: ["access"] });
+      const invited = [];
+      for (let n = 0; n < 2; n++) invited.push(await invite(full, { email: someone(), tier: "standard" }));
+      for (const { body } of invited) {
+        const accepted = await call(server, "acceptInvitation", { token, body: { token: body.invitationToken } });
+        expect(accepted.status).toBe(200);
+      }
+      const { body: last } = await full.call("getUser", { params: { id: invited[1]!.body.id } });
+      expect(last).toMatchObject({ status: "active", license: { status: "waitlisted", position: 1 } });
+    });
+
+    it("LIC-8: an invitation that is over gives its seat to the next in line", async () => {
+      const full = await aTenant(server, { seats: { standard: 1 } });
+      server.now = new Date("2026-05-01T00:00:00.000Z");
+      const first = await invite(full, { email: someone(), tier: "standard", expiresAt: "2026-05-02T00:00:00Z" });
+      const second = await invite(full, { email: someone(), tier: "standard" });
+      expect(second.body.license.status).toBe("waitlisted");
+      server.now = new Date("2026-05-02T00:00:00.000Z");
+      expect(await findDueTenants(server.deps)).toContain(full.id);
+      await carryOutDates(server.deps, full.id);
+      const shown = async (id: string) => (await full.call("getUser", { params: { id } })).body;
+      expect(await shown(first.body.id)).toMatchObject({ status: "inactive", license: { status: "none" } });
+      expect((await shown(second.body.id)).license).toMatchObject({ tier: "standard", status: "assigned" });
+      expect((await events(full, first.body.id)).map(({ action }) => action)).toContain("user.expired");
+      server.now = null;
     });
 
     it("adds to teams by hand: by name or id, never to a queue or an agent", async () => {

@@ -141,6 +141,22 @@ describeOnBoth("what the product tells", (getDb) => {
       expect(rendered[urn]).toMatchObject({ budget: { limit: 10, currency: "USD", used: 0.3 } });
     });
 
+    it("keeps every digit of an amount, so that a repeat is the same", async () => {
+      const { id } = await tenant.user({ userName: someone() });
+      const items = [0.00000001, 123456789.12345, 1e-7, 0.1].map((amount, number) => ({
+        id: `digits-${number}-${id}`,
+        userId: id,
+        amount,
+        currency: "USD",
+        at,
+      }));
+      await tell(items);
+      expect((await tell(items)).body.items.map(({ outcome }: { outcome: string }) => outcome)).toEqual(
+        items.map(() => "repeated"),
+      );
+      expect((await shown(id)).budget.used).toBe(123456789.22345011);
+    });
+
     it("finds people by userName, and says who is nobody without losing the others", async () => {
       const { id, doc } = await tenant.user({ userName: someone() });
       const other = await aTenant(server);
