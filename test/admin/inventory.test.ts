@@ -43,7 +43,7 @@ describeOnBoth("the inventory of routes", (getDb) => {
     server = startServer(getDb());
     tenant = await aTenant(server, { seats: { standard: 5 } });
     const { id } = await tenant.user({ userName: "somebody@example.com" });
-    params = { id, tier: "standard", key: "manager" };
+    params = { id, tier: "standard", key: "manager", name: "example.com" };
   });
 
   it("is openapi.yaml, route for route", () => {
@@ -94,7 +94,13 @@ describeOnBoth("the inventory of routes", (getDb) => {
       const made = await tenant.call("createRole", { body: role });
       expect(made.status, JSON.stringify(made.body)).toBe(201);
       const token = await tenant.mint({ scopes: ["api"], role: key });
-      const absent = { ...params, id: "0190a0b0-0000-7000-8000-0000000000ff", key: "nothing", tier: "nothing" };
+      const absent = {
+        ...params,
+        id: "0190a0b0-0000-7000-8000-0000000000ff",
+        key: "nothing",
+        tier: "nothing",
+        name: "nothing.example",
+      };
       const { status, body } = await call(server, id, { ...validCall(id, absent), token });
       // What is left to say no is the matter itself: nothing is there, or the example asks for more than the role holds.
       const reached = status < 400 || status === 404 || ["forbidden", "promotionRefused"].includes(body.code);
