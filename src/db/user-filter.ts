@@ -63,7 +63,8 @@ const findTeams: Statement = {
   // TEAM-1, TEAM-3: members by hand or by rule, and those of groups (and of groups nested in them) that feed the team.
   text: `with recursive wanted as (
       select t.id, t.group_id from teams t
-      where t.tenant_id = $1 and (t.name_norm = $2 or t.id::text = $2) and ($3::text is null or t.kind = $3)),
+      where t.tenant_id = $1 and (t.name_norm = $2 or t.id::text = $2) and ($3::text is null or t.kind = $3)
+        and t.archived_at is null),
     feeding (group_id, depth) as (
       select b.group_id, 0 from group_bindings b
       where b.tenant_id = $1 and b.team_id in (select id from wanted)
