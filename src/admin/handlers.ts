@@ -1,5 +1,6 @@
 /** All handlers, by operationId. */
 import { accessHandlers } from "./access.ts";
+import { accessReviewHandlers } from "./access-review.ts";
 import { bulkHandlers } from "./bulk.ts";
 import { csvHandlers } from "./csv.ts";
 import { domainHandlers } from "./domains.ts";
@@ -39,6 +40,7 @@ export const handlers: Handlers = {
   ...csvHandlers,
   ...teamHandlers,
   ...reportHandlers,
+  ...accessReviewHandlers,
   ...roleHandlers,
   ...permissionHandlers,
   ...promotionHandlers,

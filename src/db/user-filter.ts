@@ -27,6 +27,8 @@ export interface UserListFilter {
   readonly company?: string | undefined;
   /** A part of a name or an e-mail address. */
   readonly q?: string | undefined;
+  /** People whose words, role, tier or seat changed at this moment or later. */
+  readonly changedSince?: string | undefined;
   /** E-8: only people in a team of this person's, nobody where it is null; undefined: everybody. */
   readonly within?: string | null | undefined;
 }
@@ -124,8 +126,21 @@ export function matches({ tenantId, plain, team, queue, group }: ReadyFilter, fo
   for (const members of [team, queue])
     if (members !== undefined) found.push(isActive, isMember(members, form, tenantId));
   if (group !== undefined) found.push(isMember(group, form, tenantId));
+  if (plain.changedSince !== undefined) found.push(hasChanged(plain.changedSince, form, tenantId));
   if (plain.within !== undefined) found.push(isInTeamsOf(tenantId, plain.within));
   return sql`${sql.join(found, sql` and `)}`;
+}
+
+/** A seat can come without a write to the user's row (DESIGN §5). */
+function hasChanged(since: string, form: Form, tenantId: string): RawBuilder<boolean> {
+  const seated = sql`seats x where x.tenant_id = ${tenantId} and x.since >= ${since}`;
+  const queued = sql`waitlist x where x.tenant_id = ${tenantId} and x.since >= ${since}`;
+  if (form === "question") {
+    return sql`(u.modified_at >= ${since} or ${isAmong(form, seated)} or ${isAmong(form, queued)})`;
+  }
+  return sql`u.id in (
+    select c.id from users c where c.tenant_id = ${tenantId} and c.modified_at >= ${since}
+    union select x.user_id from ${seated} union select x.user_id from ${queued})`;
 }
 
 const isActive = sql<boolean>`u.status = 'active'`;

@@ -1,5 +1,4 @@
 /** Exports people as CSV (P-9): page by page, so that no number of them is ever held; told in the log before it begins. */
-import { stringify } from "csv-stringify/sync";
 import { findAuthority, requireReach } from "../auth/authority.ts";
 import { recordEvents } from "../db/events.ts";
 import { listUserIds, type UserListFilter, type UserListPosition } from "../db/user-list.ts";
@@ -10,6 +9,7 @@ import type { Json, JsonObject } from "../domain/model.ts";
 import { holds, spellOut } from "../domain/permissions.ts";
 import { usherExtension } from "../domain/words.ts";
 import { actorOf, type Deps, type RequestContext } from "./context.ts";
+import { toCsvLines } from "./csv-lines.ts";
 
 /** People of one page: 300 kB of text. */
 const pageSize = 500;
@@ -49,13 +49,13 @@ export async function* exportUsers(deps: Deps, ctx: RequestContext, filter: User
     filter,
     shown.map(([name]) => name),
   );
-  yield toLines([shown.map(([name]) => name)]);
+  yield toCsvLines([shown.map(([name]) => name)]);
   let after: UserListPosition | null = null;
   for (;;) {
     const page: UserListPosition[] = await listUserIds(deps.db, tenantId, seen, after, pageSize);
     const ids = page.map(({ id }) => id);
     const accounts = await findUserAccounts(deps.db, tenantId, ids);
-    if (accounts.length > 0) yield toLines(accounts.map((account) => shown.map(([, read]) => read(account, rules))));
+    if (accounts.length > 0) yield toCsvLines(accounts.map((account) => shown.map(([, read]) => read(account, rules))));
     after = page.at(-1) ?? null;
     if (after === null || page.length < pageSize) return;
   }
@@ -80,15 +80,6 @@ async function tellExport(
     requestId: ctx.requestId,
   };
   await deps.db.transaction((tx) => recordEvents(tx, [event]));
-}
-
-/** What spreadsheets take for a formula; the wide forms are such in some of them. */
-const formula = /^[=+\-@\t\r\n＝＋－＠]/;
-
-/** RFC 4180. Quoted where another program's separator stands, too: behind it a cell would begin, and a formula with it. */
-function toLines(rows: readonly (readonly (string | null)[])[]): string {
-  const safe = rows.map((row) => row.map((cell) => (cell !== null && formula.test(cell) ? `'${cell}` : cell)));
-  return stringify(safe, { record_delimiter: "\r\n", quoted_match: /[;\t\r\n]/ });
 }
 
 function nameOf(doc: JsonObject): string | null {
