@@ -62,7 +62,7 @@ const pageOf = (kind: DueKind): Statement => {
 
 /** The next who are due, longest due first. Somebody else may be about to do the same. */
 export async function findDue(
-  tx: Transaction,
+  executor: Executor,
   tenantId: string,
   kind: DueKind,
   look: Look,
@@ -71,7 +71,7 @@ export async function findDue(
 ): Promise<DuePosition[]> {
   const moment = look[conditions[kind].moment].toISOString();
   const values = [tenantId, moment, after?.at ?? null, after?.id ?? null, limit];
-  return await tx.query<DuePosition>(pageOf(kind), values);
+  return await executor.query<DuePosition>(pageOf(kind), values);
 }
 
 const lockOf = (kind: DueKind): Statement => ({

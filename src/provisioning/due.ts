@@ -19,6 +19,7 @@ import {
 import { findUserStates } from "../db/users.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { UserState } from "../domain/model.ts";
+import { Problem } from "../problems.ts";
 import { decideInTransaction, noAuthority, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { jobContext } from "./jobs.ts";
@@ -51,9 +52,15 @@ export async function carryOutDates(deps: Deps, tenantId: string, signal?: Abort
     let after: DuePosition | null = null;
     do {
       if (signal?.aborted) throw new Error("The dates were stopped; they go on where they were.");
-      const from: DuePosition | null = after;
-      after = await deps.db.transaction((tx) => carryOutBatch(deps, ctx, tx, kind, from));
+      const page: DuePosition[] = await findDue(deps.db, tenantId, kind, look(deps), after, batchSize);
+      await carryOutPage(
+        deps,
+        ctx,
+        kind,
+        page.map(({ id }) => id),
+      );
       await yieldToOthers();
+      after = page.length < batchSize ? null : (page.at(-1) ?? null);
     } while (after !== null);
   }
 }
@@ -63,20 +70,39 @@ function look({ clock }: Deps): Look {
   return { now, ahead: new Date(now.getTime() + clocksDifferMs) };
 }
 
-/** Decides the next who are due, after those before; returns where it ended, or null when there are no more. */
-async function carryOutBatch(
+/** All in one transaction; should that fail, one by one, so that nobody stays in because of somebody else. */
+async function carryOutPage(deps: Deps, ctx: RequestContext, kind: DueKind, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  try {
+    await deps.db.transaction((tx) => carryOut(deps, ctx, tx, kind, ids));
+  } catch (error) {
+    // What is wrong with the database is wrong with everybody: the job is tried again.
+    if (error instanceof Problem) throw error;
+    for (const id of ids) await carryOutAlone(deps, ctx, kind, id);
+  }
+}
+
+async function carryOutAlone(deps: Deps, ctx: RequestContext, kind: DueKind, id: string): Promise<void> {
+  try {
+    await deps.db.transaction((tx) => carryOut(deps, ctx, tx, kind, [id]));
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const { tenantId } = ctx.principal;
+    deps.log.error({ err: error, tenantId, userId: id }, "a person's date could not be carried out; it is tried again");
+  }
+}
+
+/** Decides those who are due and whom nobody else has in hand, and writes what follows. */
+async function carryOut(
   deps: Deps,
   ctx: RequestContext,
   tx: Transaction,
   kind: DueKind,
-  after: DuePosition | null,
-): Promise<DuePosition | null> {
+  ids: readonly string[],
+): Promise<void> {
   const { tenantId } = ctx.principal;
   const rules = await deps.rules.shared(tx, tenantId);
   const looked = look(deps);
-  const due = await findDue(tx, tenantId, kind, looked, after, batchSize);
-  const ids = due.map(({ id }) => id);
-  if (ids.length === 0) return null;
   if (await someAdministrative(tx, tenantId, ids)) await lockAdmins(tx, tenantId);
   const states = await findUserStates(tx, tenantId, await lockDue(tx, tenantId, kind, looked, ids));
   const work: Work = { deps, ctx, tx, rules, now: looked.now, demoted: new Set() };
@@ -90,7 +116,6 @@ async function carryOutBatch(
   const moved = new Set(changed.map(({ state }) => state.id));
   const still = states.filter(({ id }) => !moved.has(id)).map(({ id }) => id);
   await markDated(tx, tenantId, still, looked.now);
-  return due.length < batchSize ? null : (due.at(-1) ?? null);
 }
 
 /** GRD-5: the clock has nobody's authority. Who would start as an administrator without a grant becomes a request. */

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import type { UserDoc } from "../../src/domain/model.ts";
 import { USHER_USER } from "../../src/domain/words.ts";
+import { createUsers } from "../../src/provisioning/create-users.ts";
 import { carryOutDates, findDueTenants } from "../../src/provisioning/due.ts";
 import { changeGroup, createGroup } from "../../src/provisioning/groups.ts";
 import { saveMapping } from "../../src/provisioning/mapping.ts";
@@ -32,6 +33,12 @@ function dated(userName: string, starts: number | null, ends: number | null, mor
 const redated = (starts: number | null, ends: number | null) => (doc: UserDoc) => ({
   ...dated(doc.userName, starts, ends),
 });
+
+/** The hour, and the process is about to stop. */
+function abortAt(stopping: AbortController, hours: number): Date {
+  stopping.abort();
+  return at(hours);
+}
 
 interface Told {
   action: string;
@@ -306,6 +313,46 @@ describeOnBoth("dates", (getDb) => {
     expect(await user(ada.id)).toMatchObject({ status: "active", role: "manager", teams: [{ display: "Leads" }] });
     await deps.runJobs();
     expect(await user(ada.id)).toMatchObject({ role: "manager", license: { tier: "standard" } });
+  });
+
+  it("lets nobody stay because of somebody whose row is broken, and says whose", async () => {
+    const { deps, tenant, create, tick, user } = await setUp();
+    const [ada, broken, bob] = [
+      await create(dated("ada", null, 1)),
+      await create(dated("broken", null, 1)),
+      await create(dated("bob", null, 1)),
+    ];
+    await deps.db.query(
+      { name: "test_break", text: "update users set doc = doc - 'userName' where tenant_id = $1 and id = $2" },
+      [tenant.id, broken.id],
+    );
+    const said: unknown[] = [];
+    Object.assign(deps.log, { error: (fields: { userId: string }) => void said.push(fields.userId) });
+    await tick(1);
+    for (const { id } of [ada, bob]) expect((await user(id)).status).toBe("inactive");
+    expect(said).toEqual([broken.id]);
+    expect(await findDueTenants(deps)).toContain(tenant.id);
+  });
+
+  it("goes on where a stopped process was", async () => {
+    const { deps, tenant } = await setUp();
+    await createUsers(
+      deps,
+      tenant.scim,
+      Array.from({ length: 300 }, (_, n) => dated(`p${n}`, null, 1)),
+    );
+    deps.now = at(1);
+    const stopping = new AbortController();
+    // The process is told to stop while the first batch is in work.
+    const first = { ...deps, clock: () => abortAt(stopping, 1) };
+    await expect(carryOutDates(first, tenant.id, stopping.signal)).rejects.toThrow("stopped");
+    const left = async () => {
+      const text = "select count(*) as n from users where tenant_id = $1 and status = 'active'";
+      return (await deps.db.query<{ n: number }>({ name: "test_left", text }, [tenant.id]))[0]?.n;
+    };
+    expect(await left()).toBe(50);
+    await carryOutDates(deps, tenant.id);
+    expect(await left()).toBe(0);
   });
 
   it("looks at no other tenant's people", async () => {
