@@ -6,9 +6,9 @@ const bodyLengthMax = 16 * 1024;
 const pathLengthMax = 4 * 1024;
 
 const redacted = "[redacted]";
-const secretName =
-  /^(password|authorization|cookie|secret|token|access_token|refresh_token|client_secret|admintoken|digest)$/i;
-const secretWord = /password|authorization|cookie|secret|token|digest/i;
+/** A name with one of these words anywhere in it, as in newPassword or client_secret. */
+const secretName = /passw(or)?d|passphrase|secret|credential|authorization|cookie|(^|[^a-z])token|[a-z]Token|^digest$/i;
+const secretWord = /passw(or)?d|passphrase|authorization|cookie|secret|token|digest|credential|bearer/i;
 /** JSON.stringify writes so what jsonb refuses: NUL and halves of surrogate pairs. */
 const unstorable = /\\u(0000|d[89a-f])/i;
 
@@ -57,13 +57,15 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
   );
 }
 
-/** JSON within a string, or a sentence that carries a secret with its name. */
+/** A sentence about a password, JSON within a string, a comparison or a header that carries a secret with its name. */
 function speaksOfSecret(text: string): boolean {
+  const first = text.search(/passw(or)?d|passphrase|secret|token|authorization/i);
+  // Each of these reads the text once: whatever a client sends is looked at here, after it has had its answer.
   return (
-    /(password|secret|token|authorization)["']?\s*[:=]/i.test(text) ||
+    /(passw(or)?d|passphrase|secret|token|authorization)["']?\s{0,9}(is\s|was\s|[:=])/i.test(text) ||
     // A filter or a path that compares a secret with a literal.
-    /(password|secret|token|authorization)\b.*"/i.test(text) ||
-    /\bbearer\s+\S{8}/i.test(text)
+    (first >= 0 && text.includes('"', first)) ||
+    /\bbearer\s{1,9}\S{8}/i.test(text)
   );
 }
 

@@ -35,12 +35,23 @@ export function requireVersion({ ifMatch, ifNoneMatch }: Preconditions, version:
 
 /** Whether a list of ETags names this one. RFC 7644 §3.14 compares weakly: SCIM's versions are weak throughout. */
 export function matchesTag(list: string, version: string): boolean {
-  if (list.trim() === "*") return true;
-  // RFC 9110 §8.8.3: a comma within the quotes of a tag separates nothing.
-  const tags = [...list.matchAll(/\s*((?:W\/)?"[^"]*"|[^,]*?)\s*(?:,|$)/g)];
-  return tags.some(([, tag = ""]) => opaque(tag) === opaque(version));
+  return list.trim() === "*" || tagsIn(list).some((tag) => opaque(tag) === opaque(version));
+}
+
+/** RFC 9110 §8.8.3: a comma within the quotes of a tag separates nothing. Every character is read once. */
+function tagsIn(list: string): string[] {
+  const tags: string[] = [];
+  let start = 0;
+  let quoted = false;
+  for (let at = 0; at <= list.length; at += 1) {
+    if (list[at] === '"') quoted = !quoted;
+    if (at < list.length && (quoted || list[at] !== ",")) continue;
+    tags.push(list.slice(start, at).trim());
+    start = at + 1;
+  }
+  return tags;
 }
 
 function opaque(tag: string): string {
-  return tag.replace(/^W\//, "");
+  return tag.startsWith("W/") ? tag.slice(2) : tag;
 }

@@ -20,5 +20,6 @@ export async function deliver(
 
 function conditionsOf({ headers }: IncomingMessage): Preconditions {
   const { "if-match": ifMatch, "if-none-match": ifNoneMatch } = headers;
-  return { ...(ifMatch ? { ifMatch } : {}), ...(ifNoneMatch ? { ifNoneMatch } : {}) };
+  // An empty condition is one that nothing fulfils: what was asked for is not done unasked.
+  return { ...(ifMatch === undefined ? {} : { ifMatch }), ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }) };
 }

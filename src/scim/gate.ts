@@ -30,7 +30,8 @@ export function routeOf(path: string): Route | undefined {
   const segments = path.split("/").slice(1);
   if (segments.at(-1) === "") segments.pop();
   const [first = "", second, ...rest] = segments;
-  if (rest.length > 0) return undefined;
+  // `/Users//` is neither the list nor a user.
+  if (rest.length > 0 || second === "") return undefined;
   switch (first.toLowerCase()) {
     case "users":
       return resourceRoute("/Users", second, bounds.userBodyBytesMax);

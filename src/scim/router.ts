@@ -7,6 +7,7 @@ import { SCIMMYRouters } from "scimmy-routers";
 import { requireScope } from "../auth/principal.ts";
 import { countingFailures } from "../auth/rate-limiter.ts";
 import { Recogniser } from "../auth/recognise.ts";
+import { Problem } from "../problems.ts";
 import { bulk } from "./bulk/index.ts";
 import { type Catalogue, catalogues } from "./catalogue.ts";
 import { deliver } from "./deliver.ts";
@@ -43,7 +44,7 @@ export function createScimRouter(deps: ScimDeps): Router {
 
 function inScope(deps: ScimDeps): RequestHandler {
   return (req, res, next) => {
-    const origin = deps.publicUrl?.replace(/\/+$/, "") ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
+    const origin = deps.publicUrl?.replace(/\/+$/, "") ?? `${req.protocol}://${requireHost(req.get("host"))}`;
     const scope: Scope = {
       deps,
       response: res,
@@ -57,6 +58,14 @@ function inScope(deps: ScimDeps): RequestHandler {
     };
     within(scope, next);
   };
+}
+
+/** A name or an address, with a port or without (RFC 9110 §7.2): the answer repeats it in every location. */
+const hostShape = /^([\w.-]{1,253}|\[[\da-f:.]{2,45}\])(:\d{1,5})?$/i;
+
+function requireHost(host = "localhost"): string {
+  if (hostShape.test(host)) return host;
+  throw new Problem("invalidSyntax", "The Host header is not the name of a server.");
 }
 
 function requireScimToken(deps: ScimDeps): RequestHandler {

@@ -156,9 +156,17 @@ function withoutBase(path: string, label: string, baseUrl: string): string {
   return path.startsWith("/") ? path : `/${path}`;
 }
 
+/** Ours have some forty; a list of them may be sent, as in If-Match. */
+const versionLengthMax = 1_024;
+
 function toConditions(version: unknown, label: string): Preconditions {
-  if (version === undefined || version === null || version === "") return {};
-  if (typeof version !== "string") throw new Problem("invalidSyntax", `${label}.version must be an ETag as text.`);
+  if (version === undefined || version === null) return {};
+  if (typeof version !== "string" || version.length > versionLengthMax) {
+    throw new Problem(
+      "invalidSyntax",
+      `${label}.version must be an ETag as text, ${versionLengthMax} characters at most.`,
+    );
+  }
   return { ifMatch: version };
 }
 

@@ -4,6 +4,7 @@ import { Problem } from "../../problems.ts";
 import { type AttrPath, type ResourceTypeName, resolveName } from "../../vocabulary/attributes.ts";
 import { type Filter, parseFilter } from "../../vocabulary/filter/index.ts";
 import { type SortKey, sortKey } from "../filter-sql/sort-key.ts";
+import { requireLight } from "../filter-sql/weight.ts";
 import type { ScimQuery } from "../query.ts";
 import { type Kind, kindOf } from "./kinds.ts";
 import { specialise } from "./specialise.ts";
@@ -30,9 +31,12 @@ export interface Branch {
 /** Raises `invalidFilter`, and `invalidValue` for an order that does not exist. */
 export function toSearch(tenantId: string, types: readonly ResourceTypeName[], query: ScimQuery): Search {
   const { filter, sortBy, sortOrder } = query;
-  const filters = types.map((type) =>
-    filter === undefined ? true : specialise(type, parseFilter(type, filter, { alsoOf: types })),
-  );
+  const filters = types.map((type) => {
+    if (filter === undefined) return true;
+    const parsed = parseFilter(type, filter, { alsoOf: types });
+    requireLight(parsed);
+    return specialise(type, parsed);
+  });
   const paths = types.map((type) => (sortBy === undefined ? undefined : pathOf(type, sortBy)));
   const keys = types.map((type, i) => paths[i] && sortKey(type, tenantId, paths[i]));
   const sortedAs = keys.find((key) => key !== undefined)?.type;
