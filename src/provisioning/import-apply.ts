@@ -10,6 +10,7 @@ import { findUserAccounts, findUserStates, lockUsers, type UserAccount } from ".
 import { type Decision, decideUser } from "../domain/decide.ts";
 import type { Permission, UserState } from "../domain/model.ts";
 import type { Refusal } from "../domain/refusals.ts";
+import { findNamed } from "../domain/words.ts";
 import { Problem } from "../problems.ts";
 import { decideInTransaction, needsSeat, noAuthority, type Work } from "./apply.ts";
 import { type Decide, judge } from "./bulk-outcomes.ts";
@@ -55,10 +56,6 @@ export async function importLines(
   const results = new Map<number, ImportResult>();
   const people = readPeople(firstOfEachName(lines), results);
   const { newcomers, existing, others } = matchKnown(people, await findKnown(tx, tenantId, people));
-  for (const { person, known } of others) {
-    const detail = `The account ${known.userName} has this address.`;
-    results.set(person.line.no, toResult(person, "exists", known.id, detail));
-  }
   const states = options.update
     ? await lockExisting(
         work,
@@ -70,6 +67,10 @@ export async function importLines(
   if (refused !== undefined) {
     for (const { line } of people) results.set(line.no, toFailure(line, refused));
     return toLineResults(results);
+  }
+  for (const { person, known } of others) {
+    const detail = `The account ${known.userName} has this address.`;
+    results.set(person.line.no, toResult(person, "exists", known.id, detail));
   }
   await createAll(work, newcomers, authority, results);
   if (options.update) await updateAll(work, existing, states, authority, results);
@@ -170,7 +171,11 @@ async function createAlone(
 
 function toCreated({ rules }: Work, person: ImportedPerson, user: UserAccount): ImportResult {
   if (user.license.wanted !== null) return toQueuedLine(person, user.id, "Created", rules, user.license);
-  return toResult(person, "created", user.id);
+  const wished = person.role === null ? undefined : findNamed(rules.roles, person.role);
+  if (wished === undefined || wished.key === user.role) return toResult(person, "created", user.id);
+  // GRD-4 by the setting `withhold`: the person is there, and the role waits for an Admin.
+  const detail = `Created without the role "${wished.name}": an Admin finds a promotion request.`;
+  return { ...toResult(person, "created", user.id, detail), field: "role", rule: "GRD-4" };
 }
 
 /** Somebody else took the name while we were about to. */

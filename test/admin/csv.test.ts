@@ -316,7 +316,7 @@ describeOnBoth("CSV", (getDb) => {
     });
 
     describe("permissions", () => {
-      it("GRD-4: a role that one may not give refuses its line, and an administrator finds one request", async () => {
+      it("GRD-2, GRD-4: a role that one may not give refuses its line, and an administrator finds one request", async () => {
         const token = await tokenWith("users.manage");
         const file = "ada@example.com,,,Ada,admin\nbob@example.com,,,Bob\n";
         for (const attempts of [1, 2]) {
