@@ -1,19 +1,10 @@
 /** LIC-11: on the management side whoever takes or frees a seat, by any path, needs the license permission. */
 import { requirePermission } from "../auth/authority.ts";
 import type { MappingDocument } from "../domain/model.ts";
-import { explainUser } from "../provisioning/explain.ts";
 import { getMapping } from "../provisioning/mapping.ts";
 import type { Call } from "./operation.ts";
 
 const permission = "licenses.manage";
-
-/** For stopping, bringing back or deleting a user who holds a seat, waits for one or would be due one. */
-export async function requireForUser({ deps, ctx }: Call, id: string): Promise<void> {
-  const { tier } = await explainUser(deps, ctx, id);
-  const { license, reasons } = tier;
-  const due = reasons.find((reason) => reason.outcome === "won")?.value ?? null;
-  if (license.tier !== null || license.wanted !== null || due !== null) await requirePermission(deps, ctx, permission);
-}
 
 /** For a mapping that hands out tiers differently from the one in effect. */
 export async function requireForMapping({ deps, ctx }: Call, next: MappingDocument): Promise<void> {

@@ -10,10 +10,9 @@ import {
 import { findUserAccounts } from "../db/users.ts";
 import { explainUser } from "../provisioning/explain.ts";
 import { requireWithin } from "../provisioning/own-teams.ts";
-import { changePerson, type PersonChange } from "../provisioning/profile.ts";
-import { deleteUser, getAccount } from "../provisioning/users.ts";
+import { changePerson, deletePerson, type PersonChange } from "../provisioning/profile.ts";
+import { getAccount } from "../provisioning/users.ts";
 import { pageOf, readPage } from "./cursor.ts";
-import { requireForUser } from "./license-permission.ts";
 import type { Call, Handlers } from "./operation.ts";
 import { showUser, showUsers } from "./user-shape.ts";
 
@@ -51,9 +50,7 @@ export const userHandlers: Handlers = {
   },
 
   async deleteUser(call) {
-    const id = call.params.id!;
-    await requireForUser(call, id);
-    await deleteUser(call.deps, call.ctx, id);
+    await deletePerson(call.deps, call.ctx, call.params.id!);
     return {};
   },
 

@@ -4,6 +4,7 @@
  */
 import { reachWithin, requireHeld } from "../auth/authority.ts";
 import type { UserAccount } from "../db/users.ts";
+import { tierCandidates } from "../domain/access.ts";
 import type { Decision } from "../domain/decide.ts";
 import type { Permission, UserState } from "../domain/model.ts";
 import { needsSeat, type Work } from "./apply.ts";
@@ -12,6 +13,7 @@ import { requireWithin } from "./own-teams.ts";
 import { type ProfileWords, toProfile } from "./profile-words.ts";
 import { type AccessChange, assertedBy, requireKnown, requireOwnPermissions, withAccess } from "./user-access.ts";
 import { alterUser } from "./user-change.ts";
+import { deleteUser } from "./user-delete.ts";
 import { draftOfState } from "./user-drafts.ts";
 
 /** Everything that can be changed of a person at once; what is absent stays. */
@@ -68,6 +70,18 @@ export async function changePerson(
       },
     },
   );
+}
+
+/** Deletes a person for good (USR-6). Problems: forbidden, notFound. */
+export async function deletePerson(deps: Deps, ctx: RequestContext, id: string): Promise<void> {
+  const { principal } = ctx;
+  await deleteUser(deps, ctx, id, {
+    require({ rules }, state, held) {
+      requireHeld(held, principal, ["users.manage"]);
+      const isDue = tierCandidates(state, rules)[0]?.value !== null;
+      if (state.seat !== null || state.waiting !== null || isDue) requireHeld(held, principal, ["licenses.manage"]);
+    },
+  });
 }
 
 /** What a person changes of themselves: the fields of `ownFields`. Problems: as `changePerson`. */

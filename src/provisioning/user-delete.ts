@@ -1,15 +1,21 @@
 /** Deletes one user. */
+import { lockAuthority } from "../auth/authority.ts";
 import { lockAdmins, someAdministrative } from "../db/admins.ts";
 import type { Statement } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
 import { voidWishes } from "../db/promotions.ts";
 import { findUser, lockUsers } from "../db/users.ts";
-import type { UserState } from "../domain/model.ts";
+import type { Permission, UserState } from "../domain/model.ts";
 import { isUuid } from "../ids.ts";
 import { causeOf, eventOf, noteLeavingAdmin, type Work } from "./apply.ts";
 import type { Deps, RequestContext } from "./context.ts";
 import { type Preconditions, requireCondition, requireVersion } from "./preconditions.ts";
 import { begin, noUser } from "./user-steps.ts";
+
+export interface DeleteOptions extends Preconditions {
+  /** Raises what stands against the deletion; the actor's own permissions are read inside the transaction (GRD-9). */
+  readonly require?: (work: Work, state: UserState, held: readonly Permission[]) => void;
+}
 
 /**
  * USR-6: deletes a user for good. The seat goes to the first in line, the history stays. An Admin may leave, even the
@@ -19,7 +25,7 @@ export async function deleteUser(
   deps: Deps,
   ctx: RequestContext,
   id: string,
-  options: Preconditions = {},
+  options: DeleteOptions = {},
 ): Promise<void> {
   const { tenantId } = ctx.principal;
   if (!isUuid(id)) throw noUser(id);
@@ -31,6 +37,9 @@ export async function deleteUser(
     const stored = await findUser(tx, tenantId, id);
     if (stored === undefined) throw noUser(id);
     requireVersion(options, stored.view.version, "user");
+    if (options.require !== undefined) {
+      options.require(work, stored.state, await lockAuthority(tx, ctx.principal, work.now));
+    }
     await removeLocked(work, stored.state);
   });
 }

@@ -218,6 +218,20 @@ describeOnBoth("people's profiles", (getDb) => {
       server.now = null;
     });
 
+    it("ends sessions whoever puts a person out, and a second time as well", async () => {
+      const { id } = await tenant.user({ userName: someone() });
+      const scim = { ...tenant.ctx, door: "scim" as const };
+      const set = (active: boolean) => changeUser(server.deps, scim, id, (doc) => ({ ...doc, active }));
+      for (const day of ["2031-01-01", "2031-02-01"]) {
+        server.now = new Date(`${day}T00:00:00.000Z`);
+        await set(false);
+        server.now = new Date(`${day}T12:00:00.000Z`);
+        await set(true);
+        expect((await evaluate(id)).context.sessionsNotBefore).toBe(`${day}T00:00:00.000Z`);
+      }
+      server.now = null;
+    });
+
     it.each([
       { email: null },
       { userName: "" },
