@@ -10,7 +10,7 @@ import { handlers } from "../../src/admin/handlers.ts";
 import { createAdminRouters } from "../../src/admin/router.ts";
 import { holds } from "../../src/domain/permissions.ts";
 import { findPreset } from "../../src/domain/presets.ts";
-import { describeOnBoth } from "../helpers/database.ts";
+import { describeOnPostgres } from "../helpers/database.ts";
 import { aTenant, call, operatorToken, type Server, startServer, type TestTenant } from "./api.ts";
 
 /** What every operation is called with: a body that its schema takes, and parameters that name something. */
@@ -35,7 +35,7 @@ function replaced(json: unknown, [name, ...rest]: readonly string[], value: unkn
   return copy;
 }
 
-describeOnBoth("the inventory of routes", (getDb) => {
+describeOnPostgres("the inventory of routes", (getDb) => {
   let server: Server;
   let tenant: TestTenant;
   let params: Record<string, string>;

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { isExtension } from "../../../src/vocabulary/attributes.ts";
-import { describeOnBoth } from "../../helpers/database.ts";
+import { describeOnPostgres } from "../../helpers/database.ts";
 import { aGroup, aUser, type Client, ENTERPRISE_USER, openDoor, PATCH_OP, USHER_USER } from "./door.ts";
 import { bodyWith, type Leaf, leavesOf, sample, spellingsOf, valueAt } from "./leaves.ts";
 
@@ -19,7 +19,7 @@ const valueless = [`${ENTERPRISE_USER}:manager.displayName`, `${USHER_USER}:budg
 const computed = ["meta.location", "groups.$ref", "members.$ref"];
 const grants = leaves.filter(({ type, attribute }) => type === "Group" && attribute.name === "grants");
 
-describeOnBoth("RFC 7644 §3.10 names", (getDb) => {
+describeOnPostgres("RFC 7644 §3.10 names", (getDb) => {
   const door = openDoor(getDb);
   let client: Client;
   let full: Record<"User" | "Group", { id: string; [name: string]: unknown }>;
