@@ -1,4 +1,7 @@
 /** Import and export of people as CSV (P-8, P-9), line by line. */
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { parse } from "csv-parse/sync";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { apiDocument } from "../../src/admin/api-document.ts";
@@ -314,6 +317,44 @@ describeOnBoth("CSV", (getDb) => {
         expect((await send("ada@example.com\n", { dryRun: "yes" })).status).toBe(400);
       });
     });
+
+    it("a file that breaks off leaves nothing, and whoever is refused early is answered all the same", async () => {
+      const listener = server.app.listen(0, "127.0.0.1");
+      await once(listener, "listening");
+      const { port } = listener.address() as AddressInfo;
+      const open = (headers: Record<string, string> = {}) =>
+        httpRequest({
+          port,
+          host: "127.0.0.1",
+          method: "POST",
+          path: "/api/v1/users/import",
+          headers: { authorization: `Bearer ${tenant.adminToken}`, ...csv, ...headers },
+        });
+      const lines = Array.from({ length: 5_000 }, (_, n) => `person${n}@example.com\n`).join("");
+      const jobs = { name: "test_jobs", text: "select state from bulk_jobs where tenant_id = $1" };
+      try {
+        const broken = open();
+        broken.on("error", () => {});
+        broken.write(lines);
+        await expect.poll(() => getDb().query(jobs, [tenant.id])).toEqual([{ state: "receiving" }]);
+        expect((await tenant.call("listBulkJobs")).body.jobs).toEqual([]);
+        broken.destroy();
+        await expect.poll(() => getDb().query(jobs, [tenant.id])).toEqual([]);
+
+        const refused = open();
+        refused.write('ada@example.com,"Ada"x\n');
+        for (let n = 0; n < 20; n++) refused.write(lines);
+        const [response] = (await once(refused, "response")) as [IncomingMessage];
+        expect(response.statusCode).toBe(400);
+        refused.end();
+        response.resume();
+        await once(response, "end");
+      } finally {
+        listener.closeAllConnections();
+        listener.close();
+      }
+      expect(await total()).toBe(0);
+    }, 30_000);
 
     describe("permissions", () => {
       it("GRD-2, GRD-4: a role that one may not give refuses its line, and an administrator finds one request", async () => {
