@@ -39,17 +39,12 @@ export async function findInvitationDigest(
   return (await executor.query<{ digest: Uint8Array }>(find, [tenantId, userId]))[0]?.digest;
 }
 
-const use: Statement = {
-  name: "invitations_use",
-  text: "delete from invitations where tenant_id = $1 and user_id = $2 and digest = $3 returning user_id",
+const remove: Statement = {
+  name: "invitations_remove",
+  text: "delete from invitations where tenant_id = $1 and user_id = $2",
 };
 
-/** Uses the invitation up; false where another was faster, or another secret has taken its place. */
-export async function useInvitation(
-  executor: Executor,
-  tenantId: string,
-  userId: string,
-  digest: Uint8Array,
-): Promise<boolean> {
-  return (await executor.query(use, [tenantId, userId, digest])).length > 0;
+/** Uses the invitation up. Callers hold the lock of the user's row, and have looked at the digest under it. */
+export async function removeInvitation(executor: Executor, tenantId: string, userId: string): Promise<void> {
+  await executor.query(remove, [tenantId, userId]);
 }

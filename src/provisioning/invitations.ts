@@ -7,7 +7,7 @@ import { lockAuthority, requireHeld } from "../auth/authority.ts";
 import { newInvitationText, parseInvitation } from "../auth/invitation-text.ts";
 import { sameDigest } from "../auth/secret.ts";
 import { recordEvents } from "../db/events.ts";
-import { findInvitationDigest, useInvitation, writeInvitation } from "../db/invitations.ts";
+import { findInvitationDigest, removeInvitation, writeInvitation } from "../db/invitations.ts";
 import { findTeamsNamed, type NamedTeam } from "../db/invited-teams.ts";
 import type { UserAccount } from "../db/users.ts";
 import type { Json, Permission, UserDoc, UserState } from "../domain/model.ts";
@@ -197,7 +197,8 @@ export interface Acceptance {
 /**
  * USR-1: the invited person comes. The secret proves them, for this once; whoever may ask is the caller's matter. Whoever
  * was invited as an administrator sets their password with the authority that they were invited with (GRD-8).
- * Problems: notFound (no such invitation, or used), conflict (over, or deactivated meanwhile), invalidValue.
+ * Problems: notFound (no such invitation, or used), conflict (over, or deactivated meanwhile), identityProtected,
+ * invalidValue. What is refused leaves the invitation as it is.
  */
 export async function acceptInvitation(
   deps: TokenDeps,
@@ -226,8 +227,11 @@ export async function acceptInvitation(
       }
       if (!doc.active || suspended)
         throw notInvited("The account has been deactivated since. Ask whoever invited you.");
-      if (!(await useInvitation(tx, tenantId, userId, digest))) throw noInvitation();
+      // Under the lock of the person's row: of several who accept, the later ones look again.
+      const left = await findInvitationDigest(tx, tenantId, userId);
+      if (left === undefined || !sameDigest(left, digest)) throw noInvitation();
     },
+    also: ({ tx }) => removeInvitation(tx, tenantId, userId),
     // Whoever comes when invited has asked for no seat: the one due may be waited for.
     queues: true,
     action: { name: "user.accepted", rule: "USR-1" },

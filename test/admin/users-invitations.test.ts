@@ -345,6 +345,21 @@ describeOnBoth("invitations", (getDb) => {
       expect(await verifyPassword(server.deps, tenant.id, body.id, "an admin's words")).toBe(true);
     });
 
+    it("GRD-5, GRD-8: is not used up by a password that is refused, because the role has grown since", async () => {
+      await tenant.call("createRole", {
+        body: { key: "grown", name: "Grown", rank: 61, permissions: ["roles.manage"] },
+      });
+      const { body } = await invite(tenant, { email: someone(), role: "grown" });
+      const permissions = ["roles.manage", "tokens.manage"];
+      await tenant.call("changeRole", { params: { key: "grown" }, body: { permissions } });
+      await tenant.reconcile();
+      const accept = (more: object) =>
+        call(server, "acceptInvitation", { token: product, body: { token: body.invitationToken, ...more } });
+      const refused = await accept({ password: "my own words" });
+      expect([refused.status, refused.body.code]).toEqual([403, "identityProtected"]);
+      expect((await accept({})).body).toMatchObject({ status: "active", role: "grown" });
+    });
+
     it("is withdrawn by deleting the person", async () => {
       const { body } = await invite(tenant, { email: someone(), tier: "pro" });
       expect((await tenant.call("deleteUser", { params: { id: body.id } })).status).toBe(204);
