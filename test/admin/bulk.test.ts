@@ -108,6 +108,20 @@ describeOnBoth("bulk", (getDb) => {
       expect(nobody.body).toMatchObject({ total: 0, results: [] });
     });
 
+    it("a filter that finds more than may be treated at once is refused", async () => {
+      await people(1);
+      const text = `insert into users (tenant_id, id, user_name, user_name_norm, emails, doc, active, status, role,
+          role_source, administrative, decided_version, created_at, modified_at)
+        select tenant_id, gen_random_uuid(), 'copy' || n, 'copy' || n, emails, doc, active, status, role, role_source,
+          administrative, decided_version, created_at, modified_at
+        from users, generate_series(1, $2) n where tenant_id = $1`;
+      await getDb().query({ name: "test_copies", text }, [tenant.id, limits.bulkUsersMax]);
+      const { status, body } = await bulk({ select: { filter: {} }, action: "activate", dryRun: true });
+      expect([status, body.code, body.attribute]).toEqual([400, "tooMany", "select.filter"]);
+      const fewer = await bulk({ select: { filter: { q: "copy" } }, action: "activate", dryRun: true });
+      expect([fewer.status, fewer.body.total]).toEqual([202, limits.bulkUsersMax]);
+    });
+
     it("its filter takes what the list takes", () => {
       const { parameters } = apiDocument.paths["/api/v1/users"].get;
       const names = parameters.flatMap((one: { name?: string }) => one.name ?? []);
