@@ -6,7 +6,7 @@
 import { type RawBuilder, sql } from "kysely";
 import { normaliseName } from "../vocabulary/names.ts";
 import type { Database, Statement } from "./database.ts";
-import { isInTeamsOf } from "./own-teams.ts";
+import { findOwnTeams } from "./own-teams.ts";
 import { toCompanyNorm } from "./user-columns.ts";
 import { nestingDepthMax } from "./users.ts";
 
@@ -40,6 +40,7 @@ export interface ReadyFilter {
   readonly team: Members | undefined;
   readonly queue: Members | undefined;
   readonly group: Members | undefined;
+  readonly within: Members | undefined;
 }
 
 /** Teams whose members count, and groups whose direct members do. */
@@ -50,13 +51,14 @@ interface Members {
 
 /** Looks up the teams and groups that the filter names. */
 export async function readyFilter(db: Database, tenantId: string, filter: UserListFilter): Promise<ReadyFilter> {
-  const { team, queue, group } = filter;
+  const { team, queue, group, within } = filter;
   return {
     tenantId,
     plain: filter,
     team: team === undefined ? undefined : await findTeamMembers(db, tenantId, team, null),
     queue: queue === undefined ? undefined : await findTeamMembers(db, tenantId, queue, "queue"),
     group: group === undefined ? undefined : await findGroups(db, tenantId, group),
+    within: within ? await findOwnTeams(db, tenantId, within) : within === null ? { teams: [], groups: [] } : undefined,
   };
 }
 
@@ -112,7 +114,7 @@ export function isEmpty(filter: UserListFilter): boolean {
 export type Form = "set" | "question";
 
 /** The condition on `u`, a user of the tenant who matches all of the filter. */
-export function matches({ tenantId, plain, team, queue, group }: ReadyFilter, form: Form): RawBuilder<boolean> {
+export function matches({ tenantId, plain, team, queue, group, within }: ReadyFilter, form: Form): RawBuilder<boolean> {
   const found = [sql<boolean>`u.tenant_id = ${tenantId}`];
   if (plain.role !== undefined) found.push(sql`u.role = ${plain.role}`);
   if (plain.status !== undefined) found.push(sql`u.status = ${plain.status}`);
@@ -123,11 +125,10 @@ export function matches({ tenantId, plain, team, queue, group }: ReadyFilter, fo
   }
   if (plain.license !== undefined) found.push(...hasLicense(plain.license, form, tenantId));
   // TEAM-4: who is out is in no team.
-  for (const members of [team, queue])
+  for (const members of [team, queue, within])
     if (members !== undefined) found.push(isActive, isMember(members, form, tenantId));
   if (group !== undefined) found.push(isMember(group, form, tenantId));
   if (plain.changedSince !== undefined) found.push(hasChanged(plain.changedSince, form, tenantId));
-  if (plain.within !== undefined) found.push(isInTeamsOf(tenantId, plain.within));
   return sql`${sql.join(found, sql` and `)}`;
 }
 

@@ -165,6 +165,60 @@ describeOnBoth("E-8: who oversees a team sees the people of their teams and nobo
     expect((await call(server, "listUsers", { token: all })).body.total).toBe(6);
   });
 
+  it("however people came into teams, the list, a single person and access evaluation agree on who is reached", async () => {
+    const pick = seeded(4);
+    let reached = 0;
+    for (let world = 0; world < 4; world++) {
+      const other = await aTenant(server, { preset: "empower" });
+      const ids: string[] = [];
+      for (let at = 0; at < 7; at++) {
+        const extension = { role: "supervisor" };
+        const active = pick(6) > 0;
+        ids.push((await other.user({ userName: `p${at}@example.com`, active, [usher]: extension })).id);
+      }
+      const some = (of: readonly string[]) => of.filter(() => pick(3) === 0);
+      const groups: string[] = [];
+      for (let at = 0; at < 5; at++) {
+        // A group that came later holds some that were there before: nesting without circles.
+        const members = [...some(ids), ...some(groups)];
+        groups.push((await createGroup(server.deps, other.ctx, { displayName: `G${at}`, members })).id);
+      }
+      const entry = (at: number) => ({ match: { displayName: `G${at}` }, team: { name: `T${at % 2}` } });
+      const mapped = [entry(pick(5)), { match: { displayName: "G9" }, team: { name: "T9" } }];
+      await other.call("saveMapping", { body: { groups: mapped, rules: [], defaults: { role: "user" } } });
+      await other.reconcile();
+      for (const kind of ["workspace", "agent", "queue"]) {
+        const { body } = await other.call("createTeam", { body: { kind, name: `By hand ${kind}` } });
+        const users = some(ids);
+        if (users.length > 0) await other.call("addTeamMembers", { params: { id: body.id }, body: { users } });
+        if (pick(4) === 0) await other.call("changeTeam", { params: { id: body.id }, body: { archived: true } });
+      }
+      for (const person of ids) {
+        const minted = await other.call("mintToken", {
+          body: { label: "own", scopes: ["api"], role: "supervisor", userId: person },
+        });
+        if (minted.status !== 201) continue;
+        const own = { token: minted.body.token };
+        const listed = await call(server, "listUsers", own);
+        if (listed.status === 401) continue;
+        const inList = listed.body.users.map(({ id }: { id: string }) => id);
+        const single = [];
+        for (const id of ids)
+          if ((await call(server, "getUser", { ...own, params: { id } })).status === 200) single.push(id);
+        const evaluations = ids.map((id) => ({ resource: { type: "user", id } }));
+        const subject = { type: "user", id: person };
+        const { body } = await other.call("evaluateAccessBatch", {
+          body: { subject, action: { name: "calls.read" }, evaluations },
+        });
+        const asked = ids.filter((_id, at) => body.evaluations[at].decision);
+        expect([world, inList.toSorted(), listed.body.total]).toEqual([world, single.toSorted(), single.length]);
+        expect([world, asked]).toEqual([world, single]);
+        reached += single.length;
+      }
+    }
+    expect(reached).toBeGreaterThan(20);
+  });
+
   describe("of another tenant", () => {
     it("nobody is seen, whatever the teams are called", async () => {
       const other = await aTenant(server, { preset: "empower" });
@@ -175,3 +229,12 @@ describeOnBoth("E-8: who oversees a team sees the people of their teams and nobo
     });
   });
 });
+
+/** Numbers below a bound that are the same in every run. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((state / 2_147_483_648) * below);
+  };
+}

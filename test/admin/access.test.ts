@@ -174,8 +174,9 @@ describeOnBoth("access evaluation", (getDb) => {
       };
       await statementsFor(about(ada));
       for (const id of [ada, left, absent, "nobody"]) {
+        expect(await statementsFor(about(id, "content.edit"))).toEqual(["evaluation_by_id_as"]);
         expect(await statementsFor(about(id, "content.edit", { type: "user", id: ada }))).toEqual([
-          "evaluation_by_id_as",
+          "evaluation_by_id_people_as",
         ]);
       }
       for (const name of ["ada@example.com", "left@example.com", "nobody@example.com"]) {
