@@ -25,7 +25,7 @@ export interface UserListPosition {
 
 export interface UserListPage {
   readonly rows: readonly UserListPosition[];
-  /** How many match; known where the first page of a short list was read. */
+  /** How many match; known of a short list. */
   readonly total?: number;
 }
 
@@ -94,17 +94,16 @@ export async function readUserPage(
   order: UserOrder = unlessSaid,
 ): Promise<UserListPage> {
   const ready = await readyFilter(db, tenantId, filter);
-  const total = after === null && !isEmpty(filter) ? await countFew(db, ready) : undefined;
-  if (total === 0) return { rows: [], total };
-  const few = after?.few ?? total !== undefined;
+  const ids = (after?.few ?? !isEmpty(filter)) ? await findFew(db, ready) : undefined;
+  const few = ids !== undefined;
   const rows: UserListPosition[] = [];
   for (const { part, index } of partsBehind(after, order)) {
-    if (rows.length >= limit) break;
+    if (rows.length >= limit || ids?.length === 0) break;
     const cut = { after: after?.part === index ? after : null, limit: limit - rows.length, ...order };
-    const found = await readPart(db, ready, part, few, cut);
+    const found = await readPart(db, ready, part, ids, cut);
     rows.push(...found.map((row) => ({ ...row, part: index, few })));
   }
-  return total === undefined ? { rows } : { rows, total };
+  return few ? { rows, total: ids.length } : { rows };
 }
 
 /** The parts of the list in their order, from the one in which the page before ended. */
@@ -125,7 +124,7 @@ async function readPart(
   db: Database,
   filter: ReadyFilter,
   part: Part,
-  few: boolean,
+  ids: readonly string[] | undefined,
   { after, limit, descending }: Cut,
 ): Promise<{ id: string; key: string }[]> {
   const { key, where, activity } = part;
@@ -137,14 +136,14 @@ async function readPart(
     ? sql`join activities a on a.tenant_id = u.tenant_id and a.user_id = u.id and a.last_seen_at is not null`
     : sql``;
   const conditions = [
-    few ? sql<boolean>`u.tenant_id = ${filter.tenantId}` : matches(filter, "question"),
+    ids === undefined
+      ? matches(filter, "question")
+      : sql<boolean>`u.tenant_id = ${filter.tenantId} and u.id = any (${[...ids]}::uuid[])`,
     ...(where === undefined ? [] : [where]),
     ...(after === null ? [] : [isBehind(part, id, after, descending)]),
   ];
-  const source = few ? sql`matched m join users u on u.id = m.id` : sql`users u`;
   const found = sql<{ id: string; key: string }>`
-    ${few ? sql`with matched as materialized (select u.id from users u where ${matches(filter, "set")})` : sql``}
-    select u.id, ${textOf(part)} as key from ${source} ${joined}
+    select u.id, ${textOf(part)} as key from users u ${joined}
     where ${sql.join(conditions, sql` and `)} order by ${sql.join(order)} limit ${limit}`;
   return await run(db, found);
 }
@@ -163,12 +162,11 @@ function textOf({ key, type }: Part): RawBuilder<unknown> {
   return type === "text" ? key : sql`to_char(${key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 
-/** How many match, if they are few. */
-async function countFew(db: Database, filter: ReadyFilter): Promise<number | undefined> {
-  const found = sql<{ total: number }>`select count(*) as total from (
-    select from users u where ${matches(filter, "set")} limit ${fewMax + 1}) f`;
-  const [row] = await run(db, found);
-  return row === undefined || row.total > fewMax ? undefined : row.total;
+/** All who match, in no order, if they are few. */
+async function findFew(db: Database, filter: ReadyFilter): Promise<string[] | undefined> {
+  const found = sql<{ id: string }>`select u.id from users u where ${matches(filter, "set")} limit ${fewMax + 1}`;
+  const rows = await run(db, found);
+  return rows.length > fewMax ? undefined : rows.map(({ id }) => id);
 }
 
 /** How many users match. What is kept anyway, by status, is not counted. */
