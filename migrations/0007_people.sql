@@ -19,7 +19,7 @@ update users set
   company_norm = lower(doc -> 'urn:ietf:params:scim:schemas:extension:usher:2.0:User' ->> 'company');
 
 -- What the list is filtered by lies beside the name in its index: whoever looks for a part of a name, or for everybody of
--- a role, reads 15 MB of an index and not 110 MB of documents (100,000 users: 20 ms instead of 130).
+-- a role, reads 15 MB of an index and not 110 MB of documents (100,000 users, two busy cores: 69 ms instead of 199).
 alter table users drop constraint users_tenant_id_user_name_norm_key;
 alter table users add constraint users_tenant_id_user_name_norm_key
   unique (tenant_id, user_name_norm) include (id, status, role, search);
