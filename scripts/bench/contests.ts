@@ -28,6 +28,7 @@ export function everydayContests({ small, large, database }: Field): Contest[] {
       return `/Groups?excludedAttributes=members&filter=displayName eq "${name}"`;
     }),
     seats(both, database),
+    signIns(large),
     pages(large),
     cursors(large),
     bareGroups(large),
@@ -114,6 +115,32 @@ function seats(tenants: readonly Tenant[], database: OpenDatabase): Contest {
       };
     }),
     weight: 2,
+  };
+}
+
+/** What a product asks at every sign-in, beside the cheapest that there is to ask about the same person. */
+function signIns(tenant: Tenant): Contest {
+  const question = (type: string, id: string) => ({
+    subject: { type, id },
+    action: { name: "sign-in" },
+    resource: { type: "application", id: "bench" },
+  });
+  const evaluate = (subjectOf: (person: Person) => [string, string]): Step => ({
+    run: (pass) => tenant.access("POST", "/evaluation", question(...subjectOf(person(tenant, pass)))),
+    holds: (answer) => answer.text().startsWith('{"decision":true'),
+  });
+  const get: Step = {
+    run: (pass) => tenant.scim("GET", `/Users/${person(tenant, pass).id}`),
+    holds: (answer) => answer.status === 200,
+  };
+  return {
+    questions: [{ text: `whether somebody may sign in, of ${count(tenant.total)}`, target: { ratio: 1.5 } }],
+    sides: [
+      { label: "GET of the user over SCIM", steps: [get] },
+      { label: "evaluation by id", steps: [evaluate(({ id }) => ["user", id])] },
+      { label: "evaluation by userName", steps: [evaluate(({ userName }) => ["userName", userName])] },
+    ],
+    weight: 1,
   };
 }
 

@@ -24,6 +24,8 @@ export interface Tenant {
   readonly total: number;
   readonly scim: Client;
   readonly api: Client;
+  /** As the product asks, under /access/v1. */
+  readonly access: Client;
   /** Groups of a thousandth, a tenth and all of the users, whose members get nothing but a team. */
   readonly plain: readonly Group[];
   /** The same, of which each gives its members the tier pro. */
@@ -47,6 +49,7 @@ export async function makeTenant(server: Server, session: Session, name: string,
   const api = connect(`${server.origin}/api/v1`, made.adminToken);
   const connection = { label: "connection", scopes: ["scim"] };
   const { token } = await ask<{ token: string }>(api, 201, "POST", "/tokens", connection);
+  const access = connect(`${server.origin}/access/v1`, made.adminToken);
   const scim = connect(`${server.origin}/scim/v2`, token);
 
   const sizes = [users / 1_000, users / 10, users].map((size) => Math.max(1, Math.round(size)));
@@ -57,7 +60,7 @@ export async function makeTenant(server: Server, session: Session, name: string,
   const plain = await makeGroups(scim, "Everybody", sizes);
   const granting = await makeGroups(scim, "Licensed", sizes);
   const filled = await fill(session, made.id, { users, newcomers: newcomersCount, plain, granting });
-  return { id: made.id, total: users + newcomersCount, scim, api, plain, granting, ...filled };
+  return { id: made.id, total: users + newcomersCount, scim, api, access, plain, granting, ...filled };
 }
 
 /** Saves who gets a tier, and waits until nobody is decided anew any more: the filling takes the decisions as done. */

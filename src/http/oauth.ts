@@ -36,11 +36,8 @@ export function createOauthRouters(deps: OauthDeps): Readonly<Record<"/oauth" | 
   });
   const wellKnown = Router();
   wellKnown.get("/oauth-authorization-server", named, answerMetadata(deps));
-  wellKnown.get(
-    "/authzen-configuration",
-    named,
-    answerAuthzenConfiguration((req) => originOf(deps, req)),
-  );
+  const place = { publicUrl: deps.publicUrl, originOf: (req: Request) => originOf(deps, req) };
+  wellKnown.get("/authzen-configuration", named, answerAuthzenConfiguration(place));
   wellKnown.use(refuseMethods({ "/oauth-authorization-server": "GET, HEAD", "/authzen-configuration": "GET, HEAD" }));
   return { "/oauth": oauth, "/.well-known": wellKnown };
 }

@@ -2,6 +2,7 @@
 import request from "supertest";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createAdminRouters } from "../../src/admin/router.ts";
+import { RateLimiter } from "../../src/auth/rate-limiter.ts";
 import type { Statement } from "../../src/db/database.ts";
 import type { OpenDatabase } from "../../src/db/transactions.ts";
 import type { JsonObject } from "../../src/domain/model.ts";
@@ -331,6 +332,21 @@ describeOnBoth("access evaluation", (getDb) => {
     ])("refuses %j", async (body) => {
       const answer = await batch(body);
       expect([answer.status, answer.body.code]).toEqual([400, "invalidValue"]);
+    });
+
+    it("count against the rate limit as one request for each person, not for each question", async () => {
+      const limiter = new RateLimiter({ perSecond: 1, burst: 10 }, () => 0);
+      const routers = createAdminRouters({ ...server.deps, limiter });
+      const log = createLogger("silent");
+      const app = createApp({ database: getDb(), log, newId: server.deps.newId, routers });
+      const token = await tenant.mint({ scopes: ["access"] });
+      const sent = async (subjects: number, each: number) => {
+        const evaluations = Array.from({ length: subjects * each }, (_, at) => about(`p${at % subjects}`));
+        const post = request(app).post("/access/v1/evaluations").auth(token, { type: "bearer" });
+        return (await post.send({ evaluations })).status;
+      };
+      expect([await sent(1, 50), await sent(1, 50), await sent(8, 5)]).toEqual([200, 200, 200]);
+      expect(await sent(1, 1)).toBe(429);
     });
 
     it("are bounded in number", async () => {

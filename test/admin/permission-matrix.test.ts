@@ -196,6 +196,24 @@ describeOnBoth(`the permission matrix, ${operations.length} operations × ${buil
       }
     });
 
+    const isLowest = presets
+      .find(({ name }) => name === preset)
+      ?.roles.every((role) => role.key === key || role.rank > 10);
+    it.runIf(isLowest && key !== "admin")("changes and reads nobody but themselves", async () => {
+      const { tenant, tokens, things, outsider } = await populate(preset);
+      const before = await digestOf(getDb(), tenant.id);
+      const aboutPeople = allowed.filter(({ path, scope }) => scope === "api" && path.includes("/users/{id}"));
+      for (const operation of aboutPeople) {
+        const url = operation.path.replace("{id}", outsider.id);
+        const { status, text } = await send(origin, operation, url, tokens.get(key)!, bodiesOf(operation).valid);
+        expect([operation.id, [400, 403, 404].includes(status), text]).toEqual([operation.id, true, text]);
+      }
+      expect(await digestOf(getDb(), tenant.id)).toEqual(before);
+      const me = await call(server, "getMe", { token: tokens.get(key)! });
+      expect([me.status, me.body.userName]).toEqual([200, `${key}@${preset}.example`]);
+      expect(things.users).toBe(outsider.id);
+    });
+
     const limited = permissions.filter((permission) => permission.endsWith(":own-teams"));
     it.runIf(limited.length > 0)("reads of nobody outside their teams", async () => {
       const { tenant, tokens, things, outsider, hidden } = await populate(preset);

@@ -42,6 +42,7 @@ const questions = [
   "the statement that counts pools",
   "GET /api/v1/pools",
   "GET /api/v1/overview",
+  "whether somebody may sign in, of 1,020",
   "a page of 100 users by startIndex, of 1,020",
   "a page of 500 users by cursor, of 1,020",
   "a page of 500 users by cursor, sorted by userName, of 1,020",

@@ -34,9 +34,11 @@ describeOn("pglite", "the discovery document of access evaluation", (getDb) => {
     expect(search.status).toBe(404);
   });
 
-  it("§9.2: goes by the public URL, so that it names the address that it is found under", async () => {
+  it("§9.2: goes by the public URL, so that it names the address that it is found under, and may be kept then", async () => {
     const known = await startServer(getDb(), { publicUrl: "https://usher.example.com" });
-    const { body } = await known.sender("")<Record<string, string>>("GET", path);
+    const { body, headers } = await known.sender("")<Record<string, string>>("GET", path);
+    expect(headers.get("cache-control")).toBe("public, max-age=3600");
+    expect((await server.sender("")("GET", path)).headers.get("cache-control")).toBe("no-store");
     expect(body.policy_decision_point).toBe("https://usher.example.com");
     expect(body.access_evaluations_endpoint).toBe("https://usher.example.com/access/v1/evaluations");
     await known.close();
