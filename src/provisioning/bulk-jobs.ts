@@ -21,6 +21,7 @@ import {
 } from "../db/bulk-jobs.ts";
 import type { Transaction } from "../db/database.ts";
 import { recordEvents } from "../db/events.ts";
+import { gatherStatistics } from "../db/statistics.ts";
 import type { JsonObject, Permission } from "../domain/model.ts";
 import { isUuid } from "../ids.ts";
 import { limits } from "../limits.ts";
@@ -63,12 +64,17 @@ export async function workBulkJobs(
   for (;;) {
     const id = await findNextBulkJob(deps.db, tenantId, stepper.kind);
     if (id === undefined) return;
-    while (await takeStep(deps, tenantId, id, stepper)) {
+    for (let steps = 0; ; steps++) {
+      if (steps % statisticsSteps === 0) await gatherStatistics(deps.db);
+      if (!(await takeStep(deps, tenantId, id, stepper))) break;
       if (signal?.aborted) throw new Error("The job was stopped; it goes on where it was.");
       await yieldToOthers();
     }
   }
 }
+
+/** Steps after which tables have grown so much that other ways through them are better. */
+const statisticsSteps = 25;
 
 /** One step of a job; false when it has ended. */
 async function takeStep(deps: Deps, tenantId: string, id: string, stepper: BulkStepper): Promise<boolean> {
